@@ -1,0 +1,220 @@
+// Package flights is the contract of the context that is the one authority for flight
+// data: airports, carriers, aircraft configurations with their seat maps, dated flights
+// and their fares. It calls no other context; what changes goes out as events.
+package flights
+
+import (
+	"context"
+	"encoding/json"
+)
+
+// Service is what the context does, in this process or over HTTP. Errors carry the
+// codes of package errs.
+type Service interface {
+	Catalogue
+	Agent
+	Feed
+}
+
+// Catalogue answers questions about flights.
+type Catalogue interface {
+	Airports(ctx context.Context, q AirportQuery) (AirportPage, error)
+	// Search gives a page of flights. errs: Invalid, UnknownField.
+	Search(ctx context.Context, c Criteria) (Page, error)
+	// Flight gives one dated flight. errs: FlightUnknown.
+	Flight(ctx context.Context, flightID string) (Flight, error)
+	// SeatMap gives the flight's static geometry; Configuration serves as its ETag.
+	// errs: FlightUnknown.
+	SeatMap(ctx context.Context, flightID string) (SeatMap, error)
+	// ByNumber finds the dated flight of a designator at a local departure time, or,
+	// with an empty time, its next departure. errs: FlightUnknown.
+	ByNumber(ctx context.Context, designator, departureLocal string) (Flight, error)
+}
+
+// Agent changes what is flown. Every change leaves its event in the same transaction.
+type Agent interface {
+	// Schedule adds a dated flight. errs: Invalid, Conflict (it exists), KeyReused.
+	Schedule(ctx context.Context, f NewFlight) (Flight, error)
+	// Change alters a flight if its version is still the one named. errs: FlightUnknown,
+	// PreconditionFailed, Invalid.
+	Change(ctx context.Context, flightID string, version int64, p Patch) (Flight, error)
+}
+
+// Feed is the context's events in one total order, for whoever keeps a copy.
+type Feed interface {
+	// Events gives at most limit events after since, oldest first; 0 is the start.
+	Events(ctx context.Context, since int64, limit int) ([]Event, error)
+}
+
+// Event is a fact about flights. Seq has no gaps that fill up later: a reader that has
+// seen n will never find a new event at or below n.
+type Event struct {
+	Seq  int64           `json:"seq"`
+	ID   string          `json:"eventId"`
+	Type string          `json:"type"`
+	Time string          `json:"time"` // RFC 3339, UTC
+	Data json.RawMessage `json:"data"`
+}
+
+// Types of events. FlightsScheduled carries many flights (an import publishes a batch as
+// one event); ConfigurationPublished comes before the first flight that uses it.
+const (
+	ConfigurationPublished = "configuration.published"  // Data: PublishedConfiguration
+	FlightsScheduled       = "flight.scheduled"         // Data: FlightFacts
+	FlightChanged          = "flight.changed"           // Data: FlightFacts, one flight
+	FlightCancelled        = "flight.cancelled"         // Data: FlightFacts, one flight
+	EquipmentChanged       = "flight.equipment_changed" // Data: FlightFacts, one flight
+)
+
+// PublishedConfiguration says which seats a configuration has.
+type PublishedConfiguration struct {
+	Configuration string   `json:"configuration"` // name and version, such as A320-150.1
+	Seats         []string `json:"seats"`
+}
+
+// FlightFacts is what others may rely on, each flight whole.
+type FlightFacts struct {
+	Flights []FlightFact `json:"flights"`
+}
+
+// FlightFact is one flight as it now stands.
+type FlightFact struct {
+	FlightID      string `json:"flight_id"`
+	Designator    string `json:"designator"`
+	Date          string `json:"date"` // local departure date, YYYY-MM-DD
+	Configuration string `json:"configuration"`
+	Status        Status `json:"status"`
+}
+
+// Status of a dated flight.
+type Status string
+
+// The statuses.
+const (
+	Scheduled Status = "SCHEDULED"
+	Cancelled Status = "CANCELLED"
+)
+
+// Moment is a scheduled time: wall clock and zone, which are kept when a zone's rules
+// change, and the instant they stand for.
+type Moment struct {
+	Local string `json:"local"` // YYYY-MM-DDTHH:MM
+	TZ    string `json:"tz"`    // IANA
+	UTC   string `json:"utc"`   // RFC 3339
+}
+
+// Cabin is a cabin of service.
+type Cabin string
+
+// The cabins.
+const (
+	Economy        Cabin = "ECONOMY"
+	PremiumEconomy Cabin = "PREMIUM_ECONOMY"
+	Business       Cabin = "BUSINESS"
+	First          Cabin = "FIRST"
+)
+
+// Money is an amount in a currency's own number of decimals, never a float in JSON.
+type Money struct {
+	Amount   string `json:"amount"` // such as 129.90
+	Currency string `json:"currency"`
+}
+
+// Flight is a dated flight: unique by designator, origin and local departure date.
+type Flight struct {
+	FlightID      string          `json:"flight_id"` // such as AA34-JFK-20261121
+	Designator    string          `json:"designator"`
+	Carrier       string          `json:"carrier"`
+	Origin        string          `json:"origin"`
+	Destination   string          `json:"destination"`
+	Departure     Moment          `json:"departure"`
+	Arrival       Moment          `json:"arrival"`
+	Minutes       int             `json:"duration_minutes"`
+	Stops         int             `json:"stops"`
+	Aircraft      string          `json:"aircraft"` // archetype, such as A320
+	Configuration string          `json:"configuration"`
+	Seats         int             `json:"seats"`
+	Fares         map[Cabin]Money `json:"fares"`
+	Status        Status          `json:"status"`
+	Synthetic     []string        `json:"synthetic,omitempty"` // fields made up, not taken from a source
+	Version       int64           `json:"version"`
+}
+
+// NewFlight is what an agent says of a new flight. Aircraft is an archetype's code;
+// Seats, if not 0, trims or widens it; SeatMap, if given, is used instead of it.
+type NewFlight struct {
+	Designator  string          `json:"designator"`
+	Origin      string          `json:"origin"`
+	Destination string          `json:"destination"`
+	Departure   string          `json:"departure"` // local, YYYY-MM-DDTHH:MM
+	Arrival     string          `json:"arrival"`   // local
+	Stops       int             `json:"stops,omitempty"`
+	Aircraft    string          `json:"aircraft"`
+	Seats       int             `json:"seats,omitempty"`
+	SeatMap     *SeatMap        `json:"seat_map,omitempty"`
+	Fares       map[Cabin]Money `json:"fares"`
+	Key         string          `json:"-"`
+}
+
+// Patch changes what is not nil.
+type Patch struct {
+	Departure *string         `json:"departure,omitempty"`
+	Arrival   *string         `json:"arrival,omitempty"`
+	Aircraft  *string         `json:"aircraft,omitempty"`
+	Seats     *int            `json:"seats,omitempty"`
+	SeatMap   *SeatMap        `json:"seat_map,omitempty"`
+	Fares     map[Cabin]Money `json:"fares,omitempty"`
+	Status    *Status         `json:"status,omitempty"`
+}
+
+// Criteria narrows a search; the zero value matches every flight.
+type Criteria struct {
+	Origin        string
+	Destination   string
+	DepartureDate string // local, YYYY-MM-DD
+	Passengers    int    // 1–9: the cabin (or the aircraft) has so many seats
+	Cabin         Cabin
+	Carriers      []string
+	MaxPrice      string // decimal, in Currency
+	Currency      string
+	Nonstop       bool
+	Sort          string // departure (default), price, duration
+	Limit         int    // 1–200, default 50
+	Cursor        string // as given by the page before, for the same criteria
+}
+
+// MaxLimit bounds a page.
+const (
+	DefaultLimit = 50
+	MaxLimit     = 200
+)
+
+// Page is a page of flights; NextCursor is empty on the last.
+type Page struct {
+	Flights    []Flight `json:"flights"`
+	NextCursor string   `json:"next_cursor,omitempty"`
+}
+
+// AirportQuery pages through airports by code.
+type AirportQuery struct {
+	Country string
+	Limit   int
+	Cursor  string
+}
+
+// Airport is a place flights start from. Position in degrees, WGS 84.
+type Airport struct {
+	Code      string  `json:"code"`
+	Name      string  `json:"name"`
+	City      string  `json:"city"`
+	Country   string  `json:"country"`
+	TZ        string  `json:"tz"`
+	Latitude  float64 `json:"latitude"`
+	Longitude float64 `json:"longitude"`
+}
+
+// AirportPage is a page of airports; NextCursor is empty on the last.
+type AirportPage struct {
+	Airports   []Airport `json:"airports"`
+	NextCursor string    `json:"next_cursor,omitempty"`
+}
