@@ -21,11 +21,13 @@ type Store interface {
 	// one atomic step. decide is pure and may run several times. An error of decide
 	// comes back as it is and changes nothing; an empty change writes nothing.
 	Update(ctx context.Context, s Subject, decide func(State) (Change, error)) error
-	// Read loads the subject without locking; readable while the fence is active or ro.
+	// Read loads the subject, Recorded included, without locking; readable while the
+	// fence is active or ro.
 	Read(ctx context.Context, s Subject) (State, error)
 	// Seats gives every seat record of a flight with the flight and the time.
 	Seats(ctx context.Context, flightID string) (State, error)
-	// FlightByNumber finds a dated flight's id by designator and local date, "" if none.
+	// FlightByNumber finds a dated flight's id by designator and local date, "" if none;
+	// errs.Conflict if several origins share the number, for it is not to be guessed.
 	FlightByNumber(ctx context.Context, designator, date string) (string, error)
 	Catalogue
 	Keeper
@@ -45,8 +47,10 @@ type Catalogue interface {
 
 // Keeper is housekeeping.
 type Keeper interface {
-	// Sweep removes expired holds, idempotency records older than idempotency.Keep and
-	// events older than a day, a bounded number at a time; it says how many records went.
+	// Sweep removes the seat records of expired holds, holds that expired longer ago than
+	// idempotency.Keep (until then a late confirm is told so), idempotency records older
+	// than that, and events older than a day: a bounded number at a time, and only in
+	// buckets whose fence is active. It says how many records went.
 	Sweep(ctx context.Context) (int, error)
 	// Ping asks for a sign of life; Close frees the connections.
 	Ping(ctx context.Context) error
@@ -55,7 +59,8 @@ type Keeper interface {
 
 // Subject says what a decision is about. Exactly one of FlightID, HoldID and
 // ReservationID is set; with an id, the flight and the seats of the hold or reservation
-// are loaded too. Bucket is the flight's, and carried by the ids.
+// are loaded too; one that is not there leaves State.Hold or State.Reservation and
+// State.Flight nil. Bucket is the flight's, and carried by the ids.
 type Subject struct {
 	Bucket        int
 	FlightID      string
