@@ -6,6 +6,7 @@ package flights
 import (
 	"context"
 	"encoding/json"
+	"strconv"
 )
 
 // Service is what the context does, in this process or over HTTP. Errors carry the
@@ -33,18 +34,48 @@ type Catalogue interface {
 
 // Agent changes what is flown. Every change leaves its event in the same transaction.
 type Agent interface {
-	// Schedule adds a dated flight. errs: Invalid, Conflict (it exists), KeyReused.
+	// Schedule adds a dated flight. The same key, or the same flight with the same facts
+	// again, gives what is there, Replayed. errs: Invalid, Conflict (it exists and
+	// differs), KeyReused.
 	Schedule(ctx context.Context, f NewFlight) (Flight, error)
-	// Change alters a flight if its version is still the one named. errs: FlightUnknown,
-	// PreconditionFailed, Invalid.
+	// Change alters a flight if its version is still the one named; a patch that alters
+	// nothing leaves the version as it is. errs: FlightUnknown, PreconditionFailed,
+	// Invalid, Conflict (another flight has its designator on that date).
 	Change(ctx context.Context, flightID string, version int64, p Patch) (Flight, error)
 }
 
-// Feed is the context's events in one total order, for whoever keeps a copy.
+// Feed is the context's events in one total order, for whoever keeps a copy, and the
+// book's event store for events of others.
 type Feed interface {
-	// Events gives at most limit events after since, oldest first; 0 is the start.
+	// Events gives at most limit events of this context after since, oldest first; 0 is
+	// the start.
 	Events(ctx context.Context, since int64, limit int) ([]Event, error)
+	// EventsOf gives at most limit events of a type after the one with the id sinceID,
+	// "" being the start. The type Stream, "flights", means every event of this context.
+	// errs: Invalid, NotFound (no event of the type has that id).
+	EventsOf(ctx context.Context, eventType, sinceID string, limit int) ([]Event, error)
+	// PutEvents stores events of another context under its type, all or none. An event
+	// that is there already with the same data is no error. errs: Invalid, Forbidden
+	// (the type is this context's own), Conflict (the same id with other data).
+	PutEvents(ctx context.Context, eventType string, events []NewEvent) error
 }
+
+// Stream names all events of this context, in URLs too: GET /events/flights.
+const Stream = "flights"
+
+// MaxEvents bounds what Events and EventsOf give at once, and PutEvents takes.
+const MaxEvents = 1000
+
+// NewEvent is an event of another context, as it is sent to PutEvents. ID has 1 to 128
+// visible ASCII characters; Data is any JSON.
+type NewEvent struct {
+	ID   string          `json:"eventId"`
+	Data json.RawMessage `json:"data"`
+}
+
+// EventID gives the id of this context's event seq; a consumer that keeps only seq
+// asks for EventsOf(Stream, EventID(seq), …).
+func EventID(seq int64) string { return "flights-" + strconv.FormatInt(seq, 10) }
 
 // Event is a fact about flights. Seq has no gaps that fill up later: a reader that has
 // seen n will never find a new event at or below n.
@@ -138,6 +169,7 @@ type Flight struct {
 	Status        Status          `json:"status"`
 	Synthetic     []string        `json:"synthetic,omitempty"` // fields made up, not taken from a source
 	Version       int64           `json:"version"`
+	Replayed      bool            `json:"-"` // Schedule found it done before
 }
 
 // NewFlight is what an agent says of a new flight. Aircraft is an archetype's code;
@@ -172,21 +204,33 @@ type Criteria struct {
 	Origin        string
 	Destination   string
 	DepartureDate string // local, YYYY-MM-DD
-	Passengers    int    // 1–9: the cabin (or the aircraft) has so many seats
-	Cabin         Cabin
+	Passengers    int    // 1–9: not cancelled, and the cabin (or the aircraft) has so many seats
+	Cabin         Cabin  // sold on the flight
 	Carriers      []string
-	MaxPrice      string // decimal, in Currency
-	Currency      string
+	MaxPrice      string // decimal, in Currency; of Cabin, or of the cheapest cabin
+	Currency      string // the flight is sold in it
 	Nonstop       bool
-	Sort          string // departure (default), price, duration
+	Sort          Sort
 	Limit         int    // 1–200, default 50
 	Cursor        string // as given by the page before, for the same criteria
 }
 
-// MaxLimit bounds a page.
+// Sort is the order of a search. Equals come by departure (instant), then by flight id.
+type Sort string
+
+// The orders. ByPrice compares the fares of Cabin, or each flight's lowest; without a
+// currency named in the criteria, flights of one currency come before those of the next.
+const (
+	ByDeparture Sort = "departure" // the default
+	ByPrice     Sort = "price"
+	ByDuration  Sort = "duration"
+)
+
+// Bounds of a search and of an airports page.
 const (
 	DefaultLimit = 50
 	MaxLimit     = 200
+	MaxCarriers  = 20
 )
 
 // Page is a page of flights; NextCursor is empty on the last.

@@ -1,0 +1,126 @@
+-- +goose Up
+-- Codes and ids are binary, so that a case-insensitive collation never calls two of them
+-- equal; names too (UTF-8), so that a schema's default character set never loses a letter.
+CREATE TABLE airports (
+  code VARBINARY(3) NOT NULL PRIMARY KEY,
+  name VARBINARY(400) NOT NULL,
+  city VARBINARY(400) NOT NULL,
+  country VARBINARY(2) NOT NULL,
+  tz VARBINARY(64) NOT NULL,
+  latitude DOUBLE NOT NULL,
+  longitude DOUBLE NOT NULL,
+  CONSTRAINT airport_code CHECK (length(code) = 3)
+);
+CREATE INDEX airports_country ON airports (country, code);
+
+CREATE TABLE carriers (
+  code VARBINARY(2) NOT NULL PRIMARY KEY,
+  name VARBINARY(400) NOT NULL,
+  CONSTRAINT carrier_code CHECK (length(code) = 2)
+);
+
+-- Aircraft types and the archetype whose seat map stands for them.
+CREATE TABLE aircraft (
+  code VARBINARY(4) NOT NULL PRIMARY KEY,
+  name VARBINARY(400) NOT NULL,
+  archetype VARBINARY(8) NOT NULL
+);
+
+-- A configuration never changes: other geometry is another version. id is
+-- <archetype>-<seats>.<version>; digest is SHA-256 of the seat map, in hex.
+CREATE TABLE configurations (
+  id VARBINARY(24) NOT NULL PRIMARY KEY,
+  archetype VARBINARY(8) NOT NULL,
+  seats SMALLINT NOT NULL,
+  version SMALLINT NOT NULL,
+  economy SMALLINT NOT NULL,
+  premium_economy SMALLINT NOT NULL,
+  business SMALLINT NOT NULL,
+  first_class SMALLINT NOT NULL,
+  digest VARBINARY(64) NOT NULL,
+  seat_map JSON NOT NULL,
+  CONSTRAINT configuration_version UNIQUE (archetype, seats, version),
+  CONSTRAINT configuration_digest UNIQUE (archetype, seats, digest),
+  CONSTRAINT configuration_seats CHECK (seats > 0 AND seats = economy + premium_economy + business + first_class),
+  CONSTRAINT configuration_map CHECK (json_valid(seat_map))
+);
+
+-- One row a dated flight, kept narrow: millions must fit. Dates are yyyymmdd and times
+-- hhmm, local wall clock; dep_utc and arr_utc are seconds since 1970. Fares are minor
+-- units of currency, NULL where the cabin is not sold, price the lowest of them.
+-- status: 0 scheduled, 1 cancelled. synthetic: bits, see the store.
+CREATE TABLE flights (
+  flight_id VARBINARY(32) NOT NULL PRIMARY KEY,
+  designator VARBINARY(7) NOT NULL,
+  carrier VARBINARY(2) NOT NULL,
+  origin VARBINARY(3) NOT NULL,
+  destination VARBINARY(3) NOT NULL,
+  dep_date INT NOT NULL,
+  dep_time SMALLINT NOT NULL,
+  dep_utc BIGINT NOT NULL,
+  arr_date INT NOT NULL,
+  arr_time SMALLINT NOT NULL,
+  arr_utc BIGINT NOT NULL,
+  minutes SMALLINT NOT NULL,
+  stops SMALLINT NOT NULL,
+  configuration VARBINARY(24) NOT NULL,
+  currency VARBINARY(3) NOT NULL,
+  price BIGINT NOT NULL,
+  economy BIGINT,
+  premium_economy BIGINT,
+  business BIGINT,
+  first_class BIGINT,
+  status SMALLINT NOT NULL,
+  synthetic SMALLINT NOT NULL,
+  version INT NOT NULL,
+  CONSTRAINT flight_natural UNIQUE (designator, origin, dep_date),
+  CONSTRAINT flight_status CHECK (status IN (0, 1)),
+  CONSTRAINT flight_minutes CHECK (minutes > 0),
+  CONSTRAINT flight_id_short CHECK (length(flight_id) <= 32)
+);
+-- A search pages by instant of departure, within what it was narrowed to.
+CREATE INDEX flights_route ON flights (origin, destination, dep_utc);
+CREATE INDEX flights_origin ON flights (origin, dep_utc);
+CREATE INDEX flights_destination ON flights (destination, dep_utc);
+CREATE INDEX flights_date ON flights (dep_date, dep_utc);
+CREATE INDEX flights_carrier ON flights (carrier, dep_utc);
+CREATE INDEX flights_departure ON flights (dep_utc);
+
+-- Answers of requests that came with an Idempotency-Key; created_at in microseconds.
+CREATE TABLE idempotency (
+  idem_key VARBINARY(128) NOT NULL PRIMARY KEY,
+  fingerprint VARBINARY(64) NOT NULL,
+  answer LONGTEXT NOT NULL,
+  created_at BIGINT NOT NULL,
+  CONSTRAINT idempotency_answer CHECK (json_valid(answer))
+);
+CREATE INDEX idempotency_created ON idempotency (created_at);
+
+-- See package outbox. seq is allocated under the lock of the counter's row, so that its
+-- order is the order of commits. created_at in microseconds since 1970.
+CREATE TABLE outbox_counter (
+  id SMALLINT NOT NULL PRIMARY KEY,
+  seq BIGINT NOT NULL
+);
+INSERT INTO outbox_counter (id, seq) VALUES (1, 0);
+CREATE TABLE outbox (
+  seq BIGINT NOT NULL PRIMARY KEY,
+  stream VARBINARY(64) NOT NULL,
+  event_id VARBINARY(128) NOT NULL,
+  type VARBINARY(64) NOT NULL,
+  created_at BIGINT NOT NULL,
+  data LONGTEXT NOT NULL,
+  CONSTRAINT outbox_event UNIQUE (stream, event_id),
+  CONSTRAINT outbox_data CHECK (json_valid(data))
+);
+CREATE INDEX outbox_stream ON outbox (stream, seq);
+
+-- +goose Down
+DROP TABLE outbox;
+DROP TABLE outbox_counter;
+DROP TABLE idempotency;
+DROP TABLE flights;
+DROP TABLE configurations;
+DROP TABLE aircraft;
+DROP TABLE carriers;
+DROP TABLE airports;

@@ -1,0 +1,157 @@
+package store
+
+import (
+	"context"
+	"crypto/sha256"
+	"database/sql"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+
+	"banyan/modules/flights"
+	"banyan/modules/kernel/errs"
+	"banyan/modules/kernel/outbox"
+	"banyan/modules/kernel/sqldb"
+)
+
+// Configuration is what a search must know of an aircraft's geometry.
+type Configuration struct {
+	ID        string
+	Archetype string
+	Seats     int
+	Cabins    [4]int // seats by cabin
+}
+
+// Geometry is a configuration that may not be stored yet: a seat map that was checked,
+// for an archetype, and its seats' names.
+type Geometry struct {
+	Archetype string
+	Map       flights.SeatMap
+	Seats     []string
+}
+
+// Ensure stores a geometry unless it is there, with its event, and gives its id, such
+// as A320-150.1. Another map of as many seats gets the next version.
+func (s *Store) Ensure(ctx context.Context, g Geometry) (Configuration, error) {
+	var c Configuration
+	err := s.do(ctx, func(ctx context.Context, tx *sqldb.Tx) (err error) {
+		if err = tx.Run(ctx, outbox.Lock()); err != nil {
+			return err
+		}
+		c, err = s.ensure(ctx, tx, g)
+		return err
+	})
+	return c, err
+}
+
+// ensure is Ensure in a transaction that has the outbox's lock.
+func (s *Store) ensure(ctx context.Context, tx *sqldb.Tx, g Geometry) (Configuration, error) {
+	body, err := json.Marshal(g.Map)
+	if err != nil {
+		return Configuration{}, errs.E(errs.Internal, "the seat map cannot be written").Because(err)
+	}
+	sum := sha256.Sum256(body)
+	digest := hex.EncodeToString(sum[:])
+	c := Configuration{Archetype: g.Archetype, Seats: len(g.Seats), Cabins: cabinSeats(g.Map)}
+	newest, err := version(ctx, tx, &c, digest)
+	if err != nil || c.ID != "" {
+		return c, err
+	}
+	c.ID = fmt.Sprintf("%s-%d.%d", c.Archetype, c.Seats, newest+1)
+	event, err := json.Marshal(flights.PublishedConfiguration{Configuration: c.ID, Seats: g.Seats})
+	if err != nil {
+		return c, errs.E(errs.Internal, "the event cannot be written").Because(err)
+	}
+	err = tx.Run(ctx, sqldb.S("INSERT INTO configurations (id, archetype, seats, version, economy, premium_economy,"+
+		" business, first_class, digest, seat_map) VALUES (?,?,?,?,?,?,?,?,?,?)",
+		c.ID, c.Archetype, c.Seats, newest+1, c.Cabins[0], c.Cabins[1], c.Cabins[2], c.Cabins[3], digest, string(body)))
+	if err != nil {
+		return c, err
+	}
+	return c, s.publish(ctx, tx, flights.ConfigurationPublished, event)
+}
+
+// version finds the configuration with the same digest, whose id it sets, or tells the
+// newest version.
+func version(ctx context.Context, tx *sqldb.Tx, c *Configuration, digest string) (int, error) {
+	newest := 0
+	err := tx.Run(ctx, sqldb.Q(func(r *sql.Rows) error {
+		var id, d string
+		var v int
+		if err := r.Scan(&id, &v, &d); err != nil {
+			return err
+		}
+		newest = max(newest, v)
+		if d == digest {
+			c.ID = id
+		}
+		return nil
+	}, "SELECT id, version, digest FROM configurations WHERE archetype=? AND seats=?", c.Archetype, c.Seats))
+	return newest, err
+}
+
+func (s *Store) publish(ctx context.Context, tx *sqldb.Tx, kind string, data []byte) error {
+	return outbox.Append(ctx, tx, flights.Stream, flights.EventID, outbox.Event{Type: kind, Data: data})
+}
+
+func cabinSeats(m flights.SeatMap) [4]int {
+	var seats [4]int
+	for _, cabin := range m.Cabin {
+		ix := map[string]int{
+			"PremiumEconomy": PremiumEconomyIx, "Business": BusinessIx, "First": FirstIx,
+		}[cabin.CabinClass.CabinType] // Economy is 0
+		for _, row := range cabin.Row {
+			seats[ix] += len(row.Seat)
+		}
+	}
+	return seats
+}
+
+// Configurations gives what is known of the ids; an id that does not exist is left out.
+func (s *Store) Configurations(ctx context.Context, ids []string) (map[string]Configuration, error) {
+	found, missing := s.configs.get(ids)
+	if len(missing) == 0 {
+		return found, nil
+	}
+	rows, err := s.db.Reader().QueryContext(ctx, "SELECT id, archetype, seats, economy, premium_economy, business, first_class"+
+		" FROM configurations WHERE id IN "+sqldb.Marks(1, len(missing)), anys(missing)...)
+	if err != nil {
+		return nil, sqldb.Fail(err)
+	}
+	defer func() { _ = rows.Close() }()
+	fresh := map[string]Configuration{}
+	for rows.Next() {
+		var c Configuration
+		if err := rows.Scan(&c.ID, &c.Archetype, &c.Seats, &c.Cabins[0], &c.Cabins[1], &c.Cabins[2], &c.Cabins[3]); err != nil {
+			return nil, sqldb.Fail(err)
+		}
+		fresh[c.ID], found[c.ID] = c, c
+	}
+	s.configs.put(fresh)
+	return found, sqldb.Fail(rows.Err())
+}
+
+// SeatMap gives the geometry of a configuration. errs: NotFound.
+func (s *Store) SeatMap(ctx context.Context, id string) (flights.SeatMap, error) {
+	var body []byte
+	m := flights.SeatMap{Configuration: id}
+	err := s.db.Reader().QueryRowContext(ctx, "SELECT seat_map FROM configurations WHERE id=?", id).Scan(&body)
+	if err == sql.ErrNoRows {
+		return m, errs.E(errs.NotFound, "there is no configuration %s", id)
+	}
+	if err != nil {
+		return m, sqldb.Fail(err)
+	}
+	if err := json.Unmarshal(body, &m); err != nil {
+		return m, errs.E(errs.Internal, "the seat map of %s cannot be read", id).Because(err)
+	}
+	return m, nil
+}
+
+func anys(list []string) []any {
+	out := make([]any, len(list))
+	for i, v := range list {
+		out[i] = v
+	}
+	return out
+}
