@@ -51,7 +51,7 @@ func (s *Store) InsertFlights(ctx context.Context, rows []Row, run *Run) (int, e
 			after.Existing += int64(len(rows) - len(fresh))
 			tx.Finally(s.saveRun(after))
 		}
-		return s.publishScheduled(ctx, tx, fresh)
+		return s.publishFlights(ctx, tx, flights.FlightsScheduled, fresh)
 	})
 	if err != nil {
 		return 0, err
@@ -62,19 +62,19 @@ func (s *Store) InsertFlights(ctx context.Context, rows []Row, run *Run) (int, e
 	return len(fresh), nil
 }
 
-func (s *Store) publishScheduled(ctx context.Context, tx *sqldb.Tx, fresh []Row) error {
-	if len(fresh) == 0 {
+func (s *Store) publishFlights(ctx context.Context, tx *sqldb.Tx, kind string, rows []Row) error {
+	if len(rows) == 0 {
 		return nil
 	}
-	facts := flights.FlightFacts{Flights: make([]flights.FlightFact, len(fresh))}
-	for i := range fresh {
-		facts.Flights[i] = fresh[i].Fact()
+	facts := flights.FlightFacts{Flights: make([]flights.FlightFact, len(rows))}
+	for i := range rows {
+		facts.Flights[i] = rows[i].Fact()
 	}
 	data, err := json.Marshal(facts)
 	if err != nil {
 		return errs.E(errs.Internal, "the event cannot be written").Because(err)
 	}
-	return s.publish(ctx, tx, flights.FlightsScheduled, data)
+	return s.publish(ctx, tx, kind, data)
 }
 
 // insertNew tries all rows at once, which is what happens on a fresh import, and looks

@@ -52,7 +52,7 @@ func (s *Store) ensure(ctx context.Context, tx *sqldb.Tx, g Geometry) (Configura
 	}
 	sum := sha256.Sum256(body)
 	digest := hex.EncodeToString(sum[:])
-	c := Configuration{Archetype: g.Archetype, Seats: len(g.Seats), Cabins: cabinSeats(g.Map)}
+	c := Configuration{Archetype: g.Archetype, Seats: len(g.Seats), Cabins: CabinSeats(g.Map)}
 	newest, err := version(ctx, tx, &c, digest)
 	if err != nil || c.ID != "" {
 		return c, err
@@ -94,7 +94,8 @@ func (s *Store) publish(ctx context.Context, tx *sqldb.Tx, kind string, data []b
 	return outbox.Append(ctx, tx, flights.Stream, flights.EventID, outbox.Event{Type: kind, Data: data})
 }
 
-func cabinSeats(m flights.SeatMap) [4]int {
+// CabinSeats counts the seats of a map by cabin.
+func CabinSeats(m flights.SeatMap) [4]int {
 	var seats [4]int
 	for _, cabin := range m.Cabin {
 		ix := map[string]int{

@@ -1,8 +1,6 @@
 package store
 
 import (
-	"database/sql"
-
 	"banyan/modules/flights"
 	"banyan/modules/flights/internal/wall"
 )
@@ -136,21 +134,4 @@ func fare(v int64) any {
 		return nil
 	}
 	return v
-}
-
-func scanRow(rows *sql.Rows) (Row, error) {
-	var r Row
-	var depDate, depTime, arrDate, arrTime, status int
-	var minutes, price int64
-	var fares [4]sql.NullInt64
-	err := rows.Scan(&r.FlightID, &r.Designator, &r.Carrier, &r.Origin, &r.Destination,
-		&depDate, &depTime, &r.DepartureUTC, &arrDate, &arrTime, &r.ArrivalUTC, &minutes, &r.Stops,
-		&r.Configuration, &r.Currency, &price, &fares[0], &fares[1], &fares[2], &fares[3],
-		&status, &r.Synthetic, &r.Version)
-	r.Departure, r.Arrival = wall.Of(depDate, depTime), wall.Of(arrDate, arrTime)
-	for i, f := range fares {
-		r.Fares[i] = f.Int64
-	}
-	r.Cancelled = status == 1
-	return r, err
 }

@@ -1,0 +1,194 @@
+package store
+
+import (
+	"strings"
+
+	"banyan/modules/flights"
+	"banyan/modules/flights/internal/wall"
+	"banyan/modules/kernel/sqldb"
+)
+
+// Query is a search whose values were checked; the zero value of each criterion
+// matches every flight.
+type Query struct {
+	Origin      string
+	Destination string
+	Date        wall.Time // any time of the local departure date
+	Passengers  int
+	Cabin       flights.Cabin
+	Carriers    []string
+	Currency    string
+	MaxPrice    int64 // minor units of Currency
+	Nonstop     bool
+	Sort        flights.Sort // one of the three
+	Limit       int          // rows at most
+	After       *Position    // go on behind this flight
+}
+
+// Position is a flight's place in the order of a search.
+type Position struct {
+	Currency  string `json:"c,omitempty"` // ByPrice
+	Value     int64  `json:"n,omitempty"` // price or minutes
+	Departure int64  `json:"d"`
+	FlightID  string `json:"f"`
+}
+
+// PositionOf gives a row's place in the order of the query.
+func (q *Query) PositionOf(r *Row) Position {
+	p := Position{Departure: r.DepartureUTC, FlightID: r.FlightID}
+	switch q.Sort {
+	case flights.ByPrice:
+		p.Currency, p.Value = r.Currency, r.Fares.lowest()
+		if q.Cabin != "" {
+			p.Value = r.Fares[CabinIx(q.Cabin)]
+		}
+	case flights.ByDuration:
+		p.Value = r.Minutes()
+	case flights.ByDeparture:
+	}
+	return p
+}
+
+// price is the column that holds the price the query compares.
+func (q *Query) price() string {
+	if q.Cabin != "" {
+		return columnOf(q.Cabin)
+	}
+	return "price"
+}
+
+// order lists the columns of the order, and a position's values in them.
+func (q *Query) order() ([]string, func(Position) []any) {
+	switch q.Sort {
+	case flights.ByPrice:
+		return []string{"currency", q.price(), "dep_utc", "flight_id"}, func(p Position) []any {
+			return []any{p.Currency, p.Value, p.Departure, p.FlightID}
+		}
+	case flights.ByDuration:
+		return []string{"minutes", "dep_utc", "flight_id"}, func(p Position) []any {
+			return []any{p.Value, p.Departure, p.FlightID}
+		}
+	case flights.ByDeparture:
+	}
+	return []string{"dep_utc", "flight_id"}, func(p Position) []any { return []any{p.Departure, p.FlightID} }
+}
+
+// SQL gives the query's one statement. Which index it uses is decided here and not by
+// the database, whose guess for a skewed world (Atlanta, and an airstrip) is often wrong.
+func (q *Query) SQL(d sqldb.Dialect) (string, []any) {
+	if len(q.Carriers) < 2 || q.Origin != "" || q.Destination != "" {
+		return q.selects(d)
+	}
+	// Each carrier is read in order from its own index, and so much only as the page needs.
+	var parts []string
+	var args []any
+	for _, carrier := range q.Carriers {
+		one := *q
+		one.Carriers = []string{carrier}
+		text, more := one.selects(d)
+		parts = append(parts, "SELECT * FROM ("+text+") AS "+"t"+carrier)
+		args = append(args, more...)
+	}
+	columns, _ := q.order()
+	return strings.Join(parts, " UNION ALL ") + " ORDER BY " + strings.Join(columns, ", ") + " LIMIT ?", append(args, q.Limit)
+}
+
+func (q *Query) selects(d sqldb.Dialect) (string, []any) {
+	where, args := q.where()
+	columns, values := q.order()
+	if q.After != nil {
+		behind, more := behind(columns, values(*q.After))
+		where, args = append(where, behind), append(args, more...)
+	}
+	text := "SELECT " + flightColumns + " FROM flights" + q.hint(d)
+	if len(where) > 0 {
+		text += " WHERE " + strings.Join(where, " AND ")
+	}
+	return text + " ORDER BY " + strings.Join(columns, ", ") + " LIMIT ?", append(args, q.Limit)
+}
+
+// hint names the index that narrows most, or gives the order when nothing narrows.
+func (q *Query) hint(d sqldb.Dialect) string {
+	index := ""
+	switch {
+	case q.Origin != "" && q.Destination != "":
+		index = "flights_route"
+	case q.Origin != "":
+		index = "flights_origin"
+	case q.Destination != "":
+		index = "flights_destination"
+	case len(q.Carriers) == 1:
+		index = "flights_carrier"
+	case q.Date != 0:
+		index = "flights_date"
+	case q.Sort == flights.ByDeparture:
+		index = "flights_departure"
+	default:
+		return ""
+	}
+	if d == sqldb.MySQL {
+		return " FORCE INDEX (" + index + ")"
+	}
+	return " INDEXED BY " + index
+}
+
+func (q *Query) where() ([]string, []any) {
+	var where []string
+	var args []any
+	add := func(text string, values ...any) {
+		where, args = append(where, text), append(args, values...)
+	}
+	if q.Origin != "" {
+		add("origin=?", q.Origin)
+	}
+	if q.Destination != "" {
+		add("destination=?", q.Destination)
+	}
+	if len(q.Carriers) == 1 {
+		add("carrier=?", q.Carriers[0])
+	} else if len(q.Carriers) > 1 {
+		add("carrier IN "+sqldb.Marks(1, len(q.Carriers)), anys(q.Carriers)...)
+	}
+	if q.Date != 0 {
+		// The instants at which some zone (UTC-12 to +14) has that date: a range that the
+		// indexes by instant can use.
+		const hour, day = 3600, 24 * 3600
+		midnight := int64(q.Date) * 60 / day * day
+		add("dep_date=?", q.Date.Day())
+		add("dep_utc>=?", midnight-15*hour)
+		add("dep_utc<?", midnight+day+13*hour)
+	}
+	if q.Cabin != "" {
+		add(columnOf(q.Cabin) + " IS NOT NULL")
+	}
+	if q.Currency != "" {
+		add("currency=?", q.Currency)
+	}
+	if q.MaxPrice > 0 {
+		add(q.price()+"<=?", q.MaxPrice)
+	}
+	if q.Nonstop {
+		add("stops=0")
+	}
+	if q.Passengers > 0 {
+		column := "seats"
+		if q.Cabin != "" {
+			column = columnOf(q.Cabin)
+		}
+		add("status=0")
+		add("configuration NOT IN (SELECT id FROM configurations WHERE configurations."+column+"<?)", q.Passengers)
+	}
+	return where, args
+}
+
+// behind is the condition that a row comes after a position: the first column that
+// differs is greater. Written out, because MySQL uses no index for (a, b) > (?, ?).
+func behind(columns []string, values []any) (string, []any) {
+	last := len(columns) - 1
+	text, args := columns[last]+">?", []any{values[last]}
+	for i := last - 1; i >= 0; i-- {
+		text = columns[i] + ">=? AND (" + columns[i] + ">? OR (" + text + "))"
+		args = append([]any{values[i], values[i]}, args...)
+	}
+	return text, args
+}
