@@ -110,7 +110,7 @@ func mysqlClass(number uint16) Class {
 		return Deadlock
 	case 1205:
 		return Busy
-	case 4025, 3819, 1451, 1452, 1406, 1264:
+	case 4025, 3819, 1048, 1451, 1452, 1406, 1264:
 		return Violation
 	}
 	return Other

@@ -147,7 +147,8 @@ func (t *Tx) savepoint(ctx context.Context, j *job) error {
 	return t.runOne(ctx, S("RELEASE caller"))
 }
 
-// protect keeps a caller's panic from taking the writer with it.
+// protect turns a caller's panic into an error: it must take neither the writer with it
+// nor an open transaction back into the pool.
 func protect(fn func() error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {

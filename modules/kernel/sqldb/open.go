@@ -77,6 +77,7 @@ func ParseMySQL(dsn string) (*mysql.Config, error) {
 	cfg.InterpolateParams = true // a batch is one text
 	cfg.MultiStatements = true
 	cfg.ClientFoundRows = true
+	cfg.ParseTime = true      // goose's own table has a timestamp
 	cfg.RejectReadOnly = true // a primary that was demoted: reconnect
 	if cfg.Timeout == 0 {
 		cfg.Timeout = 5 * time.Second

@@ -74,7 +74,7 @@ func (d *DB) transact(ctx context.Context, fn func(*Tx) error) error {
 	}
 	defer func() { _ = conn.Close() }()
 	tx := &Tx{conn: conn, oneTrip: true, opening: "START TRANSACTION"}
-	if err := fn(tx); err != nil {
+	if err := protect(func() error { return fn(tx) }); err != nil {
 		tx.rollback()
 		return err
 	}
