@@ -1,0 +1,135 @@
+// Package proxy is the strangler fig's router: it decides, request by request, whether
+// the monolith in this process answers or a service that was extracted from it. Weights
+// choose callers (package canary), a file says which requests belong together (package
+// routes), and weights set at run time are kept in SQL (package weights).
+//
+//	ServeHTTP → pick → in this process: a function call
+//	                 → elsewhere: upstream.go
+//
+// The decision reads one immutable table. Reload, weight changes and replicas' changes
+// build a new table and swap the pointer; requests under way keep the one they began with.
+package proxy
+
+import (
+	"context"
+	"net/http"
+	"sync"
+	"sync/atomic"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/sirupsen/logrus"
+
+	"banyan/proxy/routes"
+	"banyan/proxy/weights"
+)
+
+// BackendHeader tells the caller which backend answered.
+const BackendHeader = "X-Banyan-Backend"
+
+// Options are what a Router is made of.
+type Options struct {
+	// Config is a valid file (routes.Load); nil means everything to the monolith. A
+	// file that was read from a path is watched by Run.
+	Config *routes.Config
+	// Modules are the handlers in this process by the backend's name; without an HTTP
+	// monolith in Config there must be one named routes.Monolith.
+	Modules map[string]http.Handler
+	// Weights keeps what is set at run time; nil: weights come from the file alone.
+	Weights *weights.Store
+	// Log gets reloads and failures; nil: nothing is logged.
+	Log logrus.FieldLogger
+	// Registry gets the metrics; nil: they are kept but not shown.
+	Registry prometheus.Registerer
+}
+
+// Router shares requests out among backends. It is an http.Handler.
+type Router struct {
+	table   atomic.Pointer[table]
+	modules map[string]http.Handler
+	store   *weights.Store
+	log     logrus.FieldLogger
+	metrics *metrics
+
+	reading  sync.Mutex // one reading of the run-time weights at a time
+	mu       sync.Mutex // guards what tables are built from; never held over I/O
+	config   *routes.Config
+	rows     map[string]weights.Row
+	backends map[string]*backend
+	problem  error // why the file on disk is not the one in use, nil if it is
+	changed  chan struct{}
+}
+
+// New makes a Router that is ready to serve; Run adds health checks, reload and what
+// other replicas change. Weights set before a restart are in force from the start.
+// errs: Invalid for a configuration that does not fit this process, Unavailable when
+// the run-time weights cannot be read.
+func New(ctx context.Context, o Options) (*Router, error) {
+	p := &Router{
+		modules: o.Modules, store: o.Weights, log: o.Log, config: o.Config,
+		backends: map[string]*backend{}, changed: make(chan struct{}, 1),
+	}
+	if p.log == nil {
+		p.log = silent()
+	}
+	if p.config == nil {
+		p.config = routes.Default()
+	}
+	var err error
+	if p.metrics, err = newMetrics(o.Registry, p); err != nil {
+		return nil, err
+	}
+	if p.store != nil {
+		if p.rows, err = p.store.All(ctx); err != nil {
+			return nil, err
+		}
+	}
+	if err := p.adopt(p.config, p.rows); err != nil {
+		return nil, err
+	}
+	for _, w := range p.config.Warnings {
+		p.log.Warn(w)
+	}
+	return p, nil
+}
+
+// ServeHTTP lets the backend that pick chooses answer.
+func (p *Router) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	a := p.table.Load().pick(r)
+	a.requests.Inc()
+	w.Header()[BackendHeader] = a.backend.header
+	if a.backend.handler != nil {
+		a.backend.handler.ServeHTTP(w, r)
+		return
+	}
+	p.forward(w, r, a)
+}
+
+// pick is the routing decision. It is a pure function of the table and the request, but
+// for the backends' health, and allocates nothing.
+func (t *table) pick(r *http.Request) *arm {
+	match := t.root.find(r.Method, r.URL.Path)
+	if match == nil {
+		return &t.rest.arms[0] // no route: the monolith
+	}
+	route := match.route
+	chosen := 0 // the home
+	if route.shifted {
+		chosen = route.split.Choose(match.position(r))
+	}
+	a := &route.arms[chosen]
+	if a.backend.sick.Load() {
+		return a.standIn()
+	}
+	return a
+}
+
+// standIn gives a healthy backend of the route that serves the same data, or, if there
+// is none, the sick one: it may be better than its checks say.
+func (a *arm) standIn() *arm {
+	for _, other := range a.others {
+		if !other.backend.sick.Load() {
+			return other
+		}
+	}
+	return a
+}

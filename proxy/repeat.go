@@ -1,0 +1,76 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"strconv"
+
+	"banyan/modules/kernel/errs"
+	"banyan/modules/kernel/web"
+)
+
+// mayRepeat tells whether a failed request may go to another backend: no byte of it was
+// sent, or it is safe, without a body, and failed before its answer began. A request
+// that may have changed something is never sent twice.
+func mayRepeat(r *http.Request, held *body, err error) bool {
+	if r.Context().Err() != nil {
+		return false // nobody waits for the answer
+	}
+	if held.stream != nil && held.stream.touched {
+		return false
+	}
+	if notSent(err) {
+		return true
+	}
+	safe := r.Method == http.MethodGet || r.Method == http.MethodHead || r.Method == http.MethodOptions
+	return safe && held.small == nil && held.stream == nil && !tooSlow(err)
+}
+
+// notSent: there was no connection, so the request cannot have happened.
+func notSent(err error) bool {
+	var op *net.OpError
+	return errors.As(err, &op) && op.Op == "dial"
+}
+
+func tooSlow(err error) bool {
+	var timeout net.Error
+	return errors.Is(err, errTooSlow) || (errors.As(err, &timeout) && timeout.Timeout())
+}
+
+// fail answers for a backend that did not.
+func (p *Router) fail(w http.ResponseWriter, r *http.Request, a *arm, err error) {
+	name := a.backend.Name
+	w.Header()[BackendHeader] = a.backend.header
+	var e *errs.Error
+	switch {
+	case errors.As(err, &e):
+	case r.Context().Err() != nil && !errors.Is(r.Context().Err(), context.DeadlineExceeded):
+		e = errs.E(errs.Unavailable, "the caller went away")
+	case notSent(err):
+		e = errs.E(errs.Unavailable, "the backend %s cannot be reached; nothing was sent, so try again", name)
+	case tooSlow(err):
+		e = errs.E(errs.GatewayTimeout, "the backend %s did not answer in time; a request that changes something may have been carried out: send it again with its Idempotency-Key", name)
+	default:
+		e = errs.E(errs.BadGateway, "the backend %s broke off; a request that changes something may have been carried out: send it again with its Idempotency-Key", name)
+	}
+	web.Fail(w, r, e.Because(err))
+}
+
+// statusText and methodLabel keep labels few, whatever is sent.
+func statusText(code int) string {
+	if code < 100 || code > 599 {
+		return "other"
+	}
+	return strconv.Itoa(code)
+}
+
+func methodLabel(m string) string {
+	switch m {
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch,
+		http.MethodDelete, http.MethodOptions, http.MethodConnect, http.MethodTrace:
+		return m
+	}
+	return "_OTHER"
+}

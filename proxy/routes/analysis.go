@@ -1,0 +1,62 @@
+package routes
+
+import (
+	"time"
+
+	"go.yaml.in/yaml/v3"
+
+	"banyan/proxy/canary"
+)
+
+func (d *reader) analysis(n *yaml.Node, what string, r *Route) {
+	if n == nil {
+		return
+	}
+	m := d.fields(n, "the analysis of "+what, "interval", "minSamples", "steps", "onInconclusive", "onFail", "metrics")
+	a := &Analysis{
+		Interval:       d.duration(m["interval"], "the analysis interval of "+what, 30*time.Second, time.Second, time.Hour),
+		MinSamples:     d.number(m["minSamples"], "minSamples of "+what, 200, 1, 1_000_000_000),
+		OnInconclusive: d.word(m["onInconclusive"], "onInconclusive of "+what, "hold", "hold", "rollback"),
+		OnFail:         d.word(m["onFail"], "onFail of "+what, "rollback", "rollback", "hold"),
+	}
+	last := canary.None
+	for _, item := range d.items(m["steps"], "the steps of "+what) {
+		w := d.weight(item, "a step of "+what)
+		if w <= last {
+			d.wrong(item.Line, "the steps of %s must rise from above 0%%: %s follows %s", what, w, last)
+		}
+		a.Steps, last = append(a.Steps, w), w
+	}
+	if len(a.Steps) == 0 {
+		d.wrong(n.Line, "the analysis of %s has no steps: write such as \"steps: [1%%, 5%%, 25%%, 50%%, 100%%]\"", what)
+	}
+	for _, item := range d.items(m["metrics"], "the metrics of "+what) {
+		a.Metrics = append(a.Metrics, d.metric(item, what))
+	}
+	if len(a.Metrics) == 0 {
+		d.wrong(n.Line, "the analysis of %s has no metrics: write such as \"metrics: [{name: success-rate, min: 99.5%%}]\"", what)
+	}
+	d.warn(n.Line, "the analysis of %s is checked but not acted on by this version: its weight is set by hand", what)
+	r.Analysis = a
+}
+
+func (d *reader) metric(n *yaml.Node, what string) Metric {
+	m := d.fields(n, "a metric of "+what, "name", "min", "max", "maxRatio")
+	if m["name"] == nil && n.Kind == yaml.MappingNode {
+		d.wrong(n.Line, "a metric of %s has no name", what)
+	}
+	x := Metric{
+		Name: d.word(m["name"], "a metric of "+what, "", "success-rate", "p50", "p90", "p95", "p99", "audit-violations"),
+		Min:  d.bound(m["min"], "min"), Max: d.bound(m["max"], "max"), MaxRatio: d.bound(m["maxRatio"], "maxRatio"),
+	}
+	bounds := 0
+	for _, b := range []*float64{x.Min, x.Max, x.MaxRatio} {
+		if b != nil {
+			bounds++
+		}
+	}
+	if bounds != 1 && x.Name != "" {
+		d.wrong(n.Line, "the metric %s of %s must have exactly one of min, max and maxRatio", x.Name, what)
+	}
+	return x
+}
