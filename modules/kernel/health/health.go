@@ -90,6 +90,13 @@ func New(service, version string, checks ...Check) *Health {
 	return &Health{service: service, version: version, checks: checks}
 }
 
+// Add adds a check.
+func (h *Health) Add(c Check) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.checks, h.at = append(h.checks, c), time.Time{}
+}
+
 // Drain makes the answer fail from now on: the service is about to stop.
 func (h *Health) Drain() {
 	h.mu.Lock()
