@@ -21,6 +21,7 @@ type node struct {
 // target is one pattern of a route.
 type target struct {
 	route    *route
+	pattern  string
 	segments []int // by index in route.HashOn: the segment of a path key, or -1
 }
 
@@ -86,7 +87,7 @@ func (n *node) add(r *route) error {
 		if err != nil {
 			return err
 		}
-		n.put(segments, &target{route: r, segments: keySegments(r.HashOn, segments)}, r.Methods)
+		n.put(segments, &target{route: r, pattern: path, segments: keySegments(r.HashOn, segments)}, r.Methods)
 	}
 	return nil
 }

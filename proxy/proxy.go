@@ -19,6 +19,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/sirupsen/logrus"
 
+	"banyan/modules/kernel/web"
 	"banyan/proxy/routes"
 	"banyan/proxy/weights"
 )
@@ -94,22 +95,24 @@ func New(ctx context.Context, o Options) (*Router, error) {
 
 // ServeHTTP lets the backend that pick chooses answer.
 func (p *Router) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	a := p.table.Load().pick(r)
+	a, pattern := p.table.Load().pick(r)
 	a.requests.Inc()
 	w.Header()[BackendHeader] = a.backend.header
 	if a.backend.handler != nil {
 		a.backend.handler.ServeHTTP(w, r)
 		return
 	}
+	web.SetRoute(r.Context(), pattern)
 	p.forward(w, r, a)
 }
 
 // pick is the routing decision. It is a pure function of the table and the request, but
-// for the backends' health, and allocates nothing.
-func (t *table) pick(r *http.Request) *arm {
+// for the backends' health, and allocates nothing. With the backend it gives the path
+// pattern that matched, for log and metrics.
+func (t *table) pick(r *http.Request) (*arm, string) {
 	match := t.root.find(r.Method, r.URL.Path)
 	if match == nil {
-		return &t.rest.arms[0] // no route: the monolith
+		return &t.rest.arms[0], "" // no route: the monolith
 	}
 	route := match.route
 	chosen := 0 // the home
@@ -118,9 +121,9 @@ func (t *table) pick(r *http.Request) *arm {
 	}
 	a := &route.arms[chosen]
 	if a.backend.sick.Load() {
-		return a.standIn()
+		a = a.standIn()
 	}
-	return a
+	return a, match.pattern
 }
 
 // standIn gives a healthy backend of the route that serves the same data, or, if there

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -24,7 +25,9 @@ type internal struct{ router http.Handler }
 
 // RoundTrip implements http.RoundTripper.
 func (t internal) RoundTrip(r *http.Request) (*http.Response, error) {
-	in := r.Clone(r.Context())
+	ctx, cancel := context.WithCancel(web.WithRequestID(context.Background(), web.RequestID(r.Context())))
+	follow := context.AfterFunc(r.Context(), cancel) // but none of the caller's values: it is a request of its own
+	in := r.Clone(ctx)
 	in.RequestURI = r.URL.RequestURI()
 	in.RemoteAddr = internalRemote
 	in.URL = &url.URL{Path: r.URL.Path, RawPath: r.URL.RawPath, RawQuery: r.URL.RawQuery}
@@ -39,7 +42,11 @@ func (t internal) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	reader, writer := io.Pipe()
 	a := &inMemory{header: http.Header{}, body: writer, head: make(chan struct{}), request: r, reader: reader}
-	go a.run(t.router, in)
+	go func() {
+		defer cancel()
+		defer follow()
+		a.run(t.router, in)
+	}()
 	select {
 	case <-a.head:
 		return a.response, a.err

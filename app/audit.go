@@ -1,0 +1,62 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"banyan/modules/kernel/errs"
+	"banyan/modules/kernel/rest"
+	"banyan/proxy/admin"
+)
+
+// newAuditCommand makes banyan audit: who changed which route, when and why.
+func newAuditCommand() *cobra.Command {
+	var route, cursor string
+	var limit int
+	c := &cobra.Command{
+		Use: "audit", Short: "Show who changed which route, when and why, newest first", Args: argument(),
+	}
+	connect := adminFlags(c.Flags())
+	c.Flags().StringVar(&route, "route", "", "of this route only")
+	c.Flags().StringVar(&cursor, "cursor", "", "go on where a page ended")
+	c.Flags().IntVar(&limit, "limit", 50, "lines, 200 at most")
+	c.RunE = func(cmd *cobra.Command, _ []string) error {
+		if limit < 1 || limit > 200 {
+			return errs.E(errs.Invalid, "--limit: %d is not 1 to 200", limit)
+		}
+		api, err := connect(cmd)
+		if err != nil {
+			return err
+		}
+		query := url.Values{"limit": {strconv.Itoa(limit)}}
+		for name, value := range map[string]string{"route": route, "cursor": cursor} {
+			if value != "" {
+				query.Set(name, value)
+			}
+		}
+		var page admin.AuditPage
+		call := rest.Call{Method: http.MethodGet, Path: "/admin/v1/audit", Query: query, Out: &page}
+		if _, err := api.do(cmd.Context(), call); err != nil {
+			return err
+		}
+		return api.print(cmd.OutOrStdout(), page, func(w io.Writer) { tableOfAudit(w, page) })
+	}
+	return c
+}
+
+func tableOfAudit(w io.Writer, page admin.AuditPage) {
+	row(w, "NO", "WHEN", "WHO", "WHAT", "ROUTE", "FROM", "TO", "WHY", "REQUEST")
+	for _, e := range page.Entries {
+		row(w, strconv.FormatInt(e.Seq, 10), e.Time.Format(time.RFC3339), e.Actor, e.Action, e.Route,
+			shares(e.From), shares(e.To), e.Reason, e.RequestID)
+	}
+	if page.NextCursor != "" {
+		row(w, fmt.Sprintf("\nmore with --cursor %s", page.NextCursor))
+	}
+}
