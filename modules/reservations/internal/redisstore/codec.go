@@ -1,0 +1,230 @@
+package redisstore
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"banyan/modules/kernel/idempotency"
+	"banyan/modules/reservations/internal/store"
+)
+
+// Records are texts that the scripts can take apart without a parser. Every part that
+// a caller can influence is preceded by its length, so that any bytes survive.
+//
+//	seat         H<expiry>,<length of ref>,<ref><customer>      kind H, R or B
+//	hold         parts: flight, seats, expiry, status, customer, token, created, extensions, reservation
+//	reservation  parts: flight, seats, customer, status, created, hold, related
+//	idempotency  parts: created, fingerprint, answer
+//	flight       <open 0|1><seq>,<length>:<configuration>[parts: designator, date]
+//	customer     <seat>=<expiry>,...  the seats that the customer holds on a flight
+//
+// A part is <length>:<bytes>. Scripts rely on the order of the first ones.
+
+// errDamaged is a record that this code did not write.
+func errDamaged(kind, record string) error {
+	return fmt.Errorf("redisstore: damaged %s record %q", kind, record)
+}
+
+func parts(size int, values ...string) string {
+	b := make([]byte, 0, size)
+	for _, v := range values {
+		b = strconv.AppendInt(b, int64(len(v)), 10)
+		b = append(b, ':')
+		b = append(b, v...)
+	}
+	return string(b)
+}
+
+// split takes n parts off a record; ok is false unless exactly n are there.
+func split(record string, n int) (values [9]string, ok bool) {
+	for i := range n {
+		colon := strings.IndexByte(record, ':')
+		if colon < 0 {
+			return values, false
+		}
+		length, err := strconv.Atoi(record[:colon])
+		if err != nil || length < 0 || length > len(record)-colon-1 {
+			return values, false
+		}
+		values[i] = record[colon+1 : colon+1+length]
+		record = record[colon+1+length:]
+	}
+	return values, record == ""
+}
+
+func itoa(n int64) string { return strconv.FormatInt(n, 10) }
+
+// number reads a decimal and clears ok when it is none.
+func number(text string, ok *bool) int64 {
+	n, err := strconv.ParseInt(text, 10, 64)
+	*ok = *ok && err == nil
+	return n
+}
+
+func packSeat(s store.Seat) string {
+	b := make([]byte, 0, 24+len(s.Ref)+len(s.CustomerID))
+	b = append(b, s.Kind...)
+	b = strconv.AppendInt(b, s.ExpiresAt, 10)
+	b = append(b, ',')
+	b = strconv.AppendInt(b, int64(len(s.Ref)), 10)
+	b = append(b, ',')
+	b = append(b, s.Ref...)
+	return string(append(b, s.CustomerID...))
+}
+
+func unpackSeat(record string) (store.Seat, error) {
+	expires, rest, _ := strings.Cut(record, ",")
+	length, rest, ok := strings.Cut(rest, ",")
+	n := number(length, &ok)
+	if !ok || expires == "" || n < 0 || n > int64(len(rest)) {
+		return store.Seat{}, errDamaged("seat", record)
+	}
+	s := store.Seat{Kind: store.Kind(expires[:1]), Ref: rest[:n], CustomerID: rest[n:]}
+	s.ExpiresAt = number(expires[1:], &ok)
+	if !ok {
+		return store.Seat{}, errDamaged("seat", record)
+	}
+	return s, nil
+}
+
+func list(text string) []string {
+	if text == "" {
+		return nil
+	}
+	return strings.Split(text, ",")
+}
+
+func packHold(h *store.Hold) string {
+	return parts(256, h.FlightID, strings.Join(h.Seats, ","), itoa(h.ExpiresAt), h.Status, h.CustomerID,
+		h.Token, itoa(h.CreatedAt), strconv.Itoa(h.Extensions), h.ReservationID)
+}
+
+func unpackHold(id, record string) (*store.Hold, error) {
+	v, ok := split(record, 9)
+	h := &store.Hold{
+		HoldID: id, FlightID: v[0], Seats: list(v[1]), ExpiresAt: number(v[2], &ok), Status: v[3], CustomerID: v[4],
+		Token: v[5], CreatedAt: number(v[6], &ok), Extensions: int(number(v[7], &ok)), ReservationID: v[8],
+	}
+	if !ok {
+		return nil, errDamaged("hold", record)
+	}
+	return h, nil
+}
+
+func packReservation(r *store.Reservation) string {
+	return parts(192, r.FlightID, strings.Join(r.Seats, ","), r.CustomerID, r.Status, itoa(r.CreatedAt), r.HoldID, r.Related)
+}
+
+func unpackReservation(id, record string) (*store.Reservation, error) {
+	v, ok := split(record, 7)
+	r := &store.Reservation{
+		ReservationID: id, FlightID: v[0], Seats: list(v[1]), CustomerID: v[2], Status: v[3],
+		CreatedAt: number(v[4], &ok), HoldID: v[5], Related: v[6],
+	}
+	if !ok {
+		return nil, errDamaged("reservation", record)
+	}
+	return r, nil
+}
+
+func packRecord(r *idempotency.Record) string {
+	return parts(96+len(r.Answer), itoa(r.CreatedAt), r.Fingerprint, string(r.Answer))
+}
+
+func unpackRecord(record string) (*idempotency.Record, error) {
+	v, ok := split(record, 3)
+	r := &idempotency.Record{CreatedAt: number(v[0], &ok), Fingerprint: v[1], Answer: []byte(v[2])}
+	if !ok {
+		return nil, errDamaged("idempotency", record)
+	}
+	return r, nil
+}
+
+// packFlight leaves designator and date out when the flight's id says them, as ours do:
+// three million flights are kept.
+func packFlight(f store.Flight) string {
+	open := "0"
+	if f.Open {
+		open = "1"
+	}
+	record := open + itoa(f.Seq) + "," + parts(64, f.Configuration)
+	if designator, date := fromID(f.FlightID); designator == f.Designator && date == f.Date {
+		return record
+	}
+	return record + parts(32, f.Designator, f.Date)
+}
+
+func unpackFlight(id, record string) (store.Flight, error) {
+	head, rest, ok := strings.Cut(record, ",")
+	if !ok || len(head) < 2 {
+		return store.Flight{}, errDamaged("flight", record)
+	}
+	f := store.Flight{FlightID: id, Open: head[0] == '1', Seq: number(head[1:], &ok)}
+	f.Designator, f.Date = fromID(id)
+	v, short := split(rest, 1)
+	if !short {
+		var long bool
+		v, long = split(rest, 3)
+		f.Designator, f.Date = v[1], v[2]
+		ok = ok && long
+	}
+	f.Configuration = v[0]
+	if !ok {
+		return store.Flight{}, errDamaged("flight", record)
+	}
+	return f, nil
+}
+
+// fromID reads AA34-JFK-20261121; both are "" when the id is not so.
+func fromID(id string) (designator, date string) {
+	designator, rest, _ := strings.Cut(id, "-")
+	_, day, ok := strings.Cut(rest, "-")
+	if !ok || len(day) != 8 {
+		return "", ""
+	}
+	return designator, day[:4] + "-" + day[4:6] + "-" + day[6:]
+}
+
+// counted is a customer's record: which seats of the flight they hold, until when.
+type counted map[string]int64
+
+func unpackCounted(record string) (counted, error) {
+	c := counted{}
+	for _, entry := range list(record) {
+		seat, expires, ok := strings.Cut(entry, "=")
+		c[seat] = number(expires, &ok)
+		if !ok {
+			return nil, errDamaged("customer", record)
+		}
+	}
+	return c, nil
+}
+
+// pack leaves out what has expired; an empty record is "".
+func (c counted) pack(now int64) string {
+	var b strings.Builder
+	for _, seat := range sorted(c) {
+		if c[seat] <= now {
+			continue
+		}
+		if b.Len() > 0 {
+			b.WriteByte(',')
+		}
+		b.WriteString(seat)
+		b.WriteByte('=')
+		b.WriteString(itoa(c[seat]))
+	}
+	return b.String()
+}
+
+// active counts the seats whose hold has not expired.
+func (c counted) active(now int64) int {
+	n := 0
+	for _, expires := range c {
+		if expires > now {
+			n++
+		}
+	}
+	return n
+}

@@ -1,0 +1,178 @@
+package redisstore
+
+import (
+	"context"
+	"fmt"
+
+	"banyan/modules/kernel/bucket"
+	"banyan/modules/kernel/errs"
+	"banyan/modules/kernel/redisdb"
+	"banyan/modules/reservations/internal/store"
+)
+
+// snapshot is the state of a subject together with the records it was read from, which
+// a commit compares.
+type snapshot struct {
+	store.State
+	fence       string // "" in a guess: any active one
+	flightID    string
+	flight      string
+	hold        string
+	reservation string
+	recorded    string
+	seats       map[string]string // seat -> record, "" for absent
+	customers   map[string]string // customer -> record, "" for absent
+}
+
+// Read implements store.Store.
+func (s *Store) Read(ctx context.Context, sub store.Subject) (store.State, error) {
+	loaded, err := s.load(ctx, sub)
+	return loaded.State, redisdb.Fail(err)
+}
+
+// load reads the subject in one trip. Its bucket must be active or ro.
+func (s *Store) load(ctx context.Context, sub store.Subject) (snapshot, error) {
+	args := make([]any, 0, 5+len(sub.Seats))
+	args = append(args, sub.FlightID, sub.HoldID, sub.ReservationID, sub.Key, sub.CustomerID)
+	for _, seat := range sub.Seats {
+		args = append(args, seat)
+	}
+	sent := s.clock.elapsed()
+	answer, err := s.run(ctx, s.scripts.load, s.fences[sub.Bucket], args)
+	if err != nil {
+		return snapshot{}, err
+	}
+	fields, ok := answer.([]any)
+	if !ok || len(fields) != 10 {
+		return snapshot{}, fmt.Errorf("redisstore: load answered %v", answer)
+	}
+	now, ok := text(fields[0]), true
+	l := snapshot{
+		fence: text(fields[1]), flightID: text(fields[2]), flight: text(fields[3]),
+		hold: text(fields[5]), reservation: text(fields[6]), recorded: text(fields[7]),
+		seats: pairs(fields[8]), customers: pairs(fields[9]),
+	}
+	l.Now = number(now, &ok)
+	if !ok {
+		return snapshot{}, fmt.Errorf("redisstore: load answered the time %q", now)
+	}
+	s.clock.learn(l.Now, sent, s.clock.elapsed())
+	if err := readable(sub.Bucket, l.fence); err != nil {
+		return snapshot{}, err
+	}
+	return l, s.unpack(&l, sub, text(fields[4]))
+}
+
+// unpack fills the state from the records.
+func (s *Store) unpack(l *snapshot, sub store.Subject, version string) (err error) {
+	if l.flight != "" {
+		f, err := unpackFlight(l.flightID, l.flight)
+		if err != nil {
+			return err
+		}
+		s.flights.put(l.flightID, cachedFlight{record: l.flight, flight: f})
+		ok := true
+		if version != "" {
+			f.Version = number(version, &ok)
+		}
+		if !ok {
+			return errDamaged("version", version)
+		}
+		l.Flight = &f
+	}
+	if l.hold != "" {
+		if l.Hold, err = unpackHold(sub.HoldID, l.hold); err != nil {
+			return err
+		}
+	}
+	if l.reservation != "" {
+		if l.Reservation, err = unpackReservation(sub.ReservationID, l.reservation); err != nil {
+			return err
+		}
+	}
+	if l.recorded != "" {
+		if l.Recorded, err = unpackRecord(l.recorded); err != nil {
+			return err
+		}
+	}
+	if l.State.Seats, err = unpackSeats(l.seats); err != nil {
+		return err
+	}
+	held, err := unpackCounted(l.customers[sub.CustomerID])
+	l.HeldSeats = held.active(l.Now)
+	return err
+}
+
+func unpackSeats(records map[string]string) (map[string]store.Seat, error) {
+	seats := make(map[string]store.Seat, len(records))
+	for name, record := range records {
+		if record == "" {
+			continue
+		}
+		seat, err := unpackSeat(record)
+		if err != nil {
+			return nil, err
+		}
+		seats[name] = seat
+	}
+	return seats, nil
+}
+
+// Seats implements store.Store.
+func (s *Store) Seats(ctx context.Context, flightID string) (store.State, error) {
+	b := bucket.Of(flightID)
+	answer, err := s.run(ctx, s.scripts.seats, s.fences[b], []any{flightID})
+	if err != nil {
+		return store.State{}, err
+	}
+	fields, ok := answer.([]any)
+	if !ok || len(fields) != 4 {
+		return store.State{}, redisdb.Fail(fmt.Errorf("redisstore: seats answered %v", answer))
+	}
+	if err := readable(b, text(fields[1])); err != nil {
+		return store.State{}, err
+	}
+	l := snapshot{flightID: flightID, flight: text(fields[2]), seats: pairs(fields[3])}
+	version := l.seats["#"]
+	delete(l.seats, "#")
+	l.Now = number(text(fields[0]), &ok)
+	return l.State, redisdb.Fail(s.unpack(&l, store.Subject{FlightID: flightID}, version))
+}
+
+// readable refuses a bucket whose fence is neither active nor ro.
+func readable(b int, fence string) error {
+	mode, _ := modeOf(fence)
+	if mode == store.ModeActive || mode == store.ModeReadOnly {
+		return nil
+	}
+	return misdirected(b, fence)
+}
+
+// text reads a bulk string of an answer; nil is "".
+func text(v any) string {
+	t, _ := v.(string)
+	return t
+}
+
+// pairs reads a flat list of names and records.
+func pairs(v any) map[string]string {
+	flat, _ := v.([]any)
+	m := make(map[string]string, len(flat)/2)
+	for i := 0; i < len(flat); i += 2 {
+		record := ""
+		if i+1 < len(flat) {
+			record = text(flat[i+1])
+		}
+		m[text(flat[i])] = record
+	}
+	return m
+}
+
+func misdirected(b int, fence string) error {
+	mode, epoch := modeOf(fence)
+	if mode == "" {
+		mode = "absent"
+	}
+	return errs.E(errs.Misdirected, "bucket %d is not served here (%s)", b, mode).
+		With("bucket", b).With("epoch", epoch).With("mode", mode)
+}

@@ -1,0 +1,157 @@
+// Package redisstore keeps seat state in Redis, standalone or Cluster. All keys of a
+// bucket share a hash tag, so that one script checks the fence, the idempotency record
+// and the seats and writes them, in one atomic step:
+//
+//	r:{b0042}:fence        text  "<mode> <epoch>"; mode active, ro or sealed
+//	r:{b0042}:flights      hash  flight -> what is sold; not part of the seat state
+//	r:{b0042}:s:<flight>   hash  seat -> record, and "#" -> the flight's version
+//	r:{b0042}:holds        hash  hold -> record
+//	r:{b0042}:res          hash  reservation -> record
+//	r:{b0042}:idem         hash  idempotency key -> record
+//	r:{b0042}:cust         hash  flight|customer -> seats held, derived from the seats
+//	r:{b0042}:events       stream of what happened, one entry for each version
+//	r:num:{n0042}          hash  designator|date -> flights, a shard of the index by number
+//	r:cfg, r:feeds, r:meta hashes: geometry, cursors, what this namespace is
+//
+// A bucket is enumerated by its fixed keys and the flights in its flights hash. Time is
+// Redis TIME, judged again in the script that writes.
+package redisstore
+
+import (
+	"context"
+	"embed"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"banyan/modules/kernel/bucket"
+	"banyan/modules/kernel/errs"
+	"banyan/modules/kernel/redisdb"
+	"banyan/modules/reservations/internal/store"
+)
+
+//go:embed scripts/*.lua
+var sources embed.FS
+
+// Options say how the store uses a Redis.
+type Options struct {
+	Namespace string // prefix of every key; "" is "r"
+	// Own makes this store the owner of every bucket, if it has never been used.
+	Own bool
+	// AcceptDataLoss skips the check that Redis keeps what it acknowledges.
+	AcceptDataLoss bool
+}
+
+// Store implements store.Store.
+type Store struct {
+	db      *redisdb.DB
+	prefix  string
+	fences  [bucket.Count]string
+	scripts struct{ load, commit, seats, apply, number, sweep script }
+	flights flightCache
+	clock   clock
+
+	sweepMu sync.Mutex
+	sweepAt position
+}
+
+var _ store.Store = (*Store)(nil)
+
+// Open takes over db, which Close closes. errs: Unsafe for a Redis that would lose
+// acknowledged writes or whose buckets are not ours, Unavailable.
+func Open(ctx context.Context, db *redisdb.DB, o Options) (*Store, error) {
+	if o.Namespace == "" {
+		o.Namespace = "r"
+	}
+	if strings.ContainsAny(o.Namespace, "{}") {
+		return nil, errs.E(errs.Invalid, "the namespace %q may have no braces: they mark the hash tag", o.Namespace)
+	}
+	if !o.AcceptDataLoss {
+		if err := db.CheckDurable(ctx); err != nil {
+			return nil, err
+		}
+	}
+	s := &Store{db: db, prefix: o.Namespace + ":", clock: newClock()}
+	for b := range s.fences {
+		s.fences[b] = s.prefix + redisdb.Tag(b) + ":fence"
+	}
+	for name, to := range map[string]*script{
+		"load": &s.scripts.load, "commit": &s.scripts.commit, "seats": &s.scripts.seats,
+		"apply": &s.scripts.apply, "number": &s.scripts.number, "sweep": &s.scripts.sweep,
+	} {
+		text, err := sources.ReadFile("scripts/" + name + ".lua")
+		if err != nil {
+			return nil, err
+		}
+		*to = script{text: string(text), digest: redis.NewScript(string(text)).Hash()}
+	}
+	if err := s.claimNamespace(ctx, o.Own); err != nil {
+		return nil, redisdb.Fail(err)
+	}
+	return s, nil
+}
+
+// Ping implements store.Keeper.
+func (s *Store) Ping(ctx context.Context) error { return redisdb.Fail(s.db.Ping(ctx).Err()) }
+
+// Close implements store.Keeper.
+func (s *Store) Close() error { return s.db.Close() }
+
+type script struct{ text, digest string }
+
+// run evaluates a script on a bucket's keys, by its digest, or by its text on a server
+// that does not know it yet. It is sent at most once: a lost answer stays lost.
+func (s *Store) run(ctx context.Context, sc script, key string, args []any) (any, error) {
+	answer, err := s.evaluate(ctx, "evalsha", sc.digest, key, args)
+	if redis.HasErrorPrefix(err, "NOSCRIPT") {
+		answer, err = s.evaluate(ctx, "eval", sc.text, key, args)
+	}
+	return answer, redisdb.Fail(err)
+}
+
+func (s *Store) evaluate(ctx context.Context, command, script, key string, args []any) (any, error) {
+	all := make([]any, 0, 4+len(args))
+	all = append(append(all, command, script, 1, key), args...)
+	cmd := redis.NewCmd(ctx, all...)
+	cmd.SetFirstKeyPos(3)
+	_ = s.db.Once(ctx, cmd)
+	return cmd.Result()
+}
+
+// guessTolerance is how far the guessed time may be off when a commit arrives.
+const guessTolerance = 50 * time.Millisecond
+
+// clock estimates Redis TIME from earlier answers, so that a decision can be made
+// before asking. Only commits that Redis finds close enough to its time go through.
+type clock struct {
+	start time.Time
+	mu    sync.Mutex
+	ahead int64 // microseconds of TIME beyond those since start; 0: nothing known yet
+}
+
+func newClock() clock { return clock{start: time.Now()} }
+
+func (c *clock) elapsed() int64 { return time.Since(c.start).Microseconds() }
+
+// learn takes a TIME that was read between two moments of elapsed.
+func (c *clock) learn(now, sent, received int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.ahead = now - (sent+received)/2
+}
+
+// now is 0 when nothing is known.
+func (c *clock) now() int64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ahead == 0 {
+		return 0
+	}
+	return c.ahead + c.elapsed()
+}
+
+func sorted[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
