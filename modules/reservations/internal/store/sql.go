@@ -1,0 +1,108 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+
+	"banyan/modules/kernel/bucket"
+	"banyan/modules/kernel/errs"
+	"banyan/modules/kernel/sqldb"
+)
+
+// SQL is the store on MySQL, MariaDB and SQLite. The order in which it locks is always
+// the same: a bucket's fence (shared), the flight's row (exclusive), then rows that
+// belong to the flight. A duplicate idempotency key makes a transaction run once more.
+type SQL struct{ db *sqldb.DB }
+
+// SQLOptions of NewSQL.
+type SQLOptions struct {
+	// AcceptDataLoss allows a server that acknowledges commits before they are on disk.
+	AcceptDataLoss bool
+}
+
+var _ Store = (*SQL)(nil)
+
+// hashRow is the row of meta that names the bucket hash.
+const hashRow = "bucket_hash"
+
+// NewSQL takes over a database whose schema is migrated. A fresh one gets all fences,
+// active: whoever creates the database owns its flights. It refuses a database made
+// with another bucket hash, and a server that may lose what it acknowledged.
+func NewSQL(ctx context.Context, db *sqldb.DB, o SQLOptions) (*SQL, error) {
+	s := &SQL{db: db}
+	if err := s.checkDurable(ctx, o); err != nil {
+		return nil, err
+	}
+	if err := s.ownOnce(ctx); err != nil {
+		return nil, fmt.Errorf("reservations database (is it migrated? see `banyan migrate up`): %w", err)
+	}
+	var hash string
+	if err := db.Reader().GetContext(ctx, &hash, "SELECT value FROM meta WHERE name=?", hashRow); err != nil {
+		return nil, fmt.Errorf("reservations database: %w", err)
+	}
+	if hash != bucket.Hash {
+		return nil, errs.E(errs.Unsafe, "this database puts flights into buckets by %s, this program by %s; run the program that made it", hash, bucket.Hash)
+	}
+	return s, nil
+}
+
+// checkDurable is rule 5 of the handover: fences and data survive a crash.
+func (s *SQL) checkDurable(ctx context.Context, o SQLOptions) error {
+	if s.db.Dialect() != sqldb.MySQL || o.AcceptDataLoss {
+		return nil
+	}
+	var flush int
+	if err := s.db.Reader().GetContext(ctx, &flush, "SELECT @@innodb_flush_log_at_trx_commit"); err != nil {
+		return sqldb.Fail(err)
+	}
+	if flush != 1 {
+		return errs.E(errs.Unsafe, "the server has innodb_flush_log_at_trx_commit=%d and may lose bookings it has acknowledged; "+
+			"set innodb_flush_log_at_trx_commit=1, or start with --accept-data-loss", flush)
+	}
+	return nil
+}
+
+// ownOnce makes a fresh store the owner of every bucket. Replicas may start at once.
+func (s *SQL) ownOnce(ctx context.Context) error {
+	d := s.db.Dialect()
+	return s.db.Do(ctx, func(tx *sqldb.Tx) error {
+		owned := false
+		if err := tx.Run(ctx, sqldb.Q(func(*sql.Rows) error { owned = true; return nil },
+			"SELECT value FROM meta WHERE name=?", hashRow)); err != nil || owned {
+			return err
+		}
+		tx.Finally(sqldb.S(d.InsertIgnore()+" INTO meta(name,value) VALUES(?,?)", hashRow, bucket.Hash))
+		const chunk = 1000
+		for from := 0; from < bucket.Count; from += chunk {
+			args := make([]any, 0, 4*chunk)
+			for b := from; b < from+chunk; b++ {
+				args = append(args, Route, b, 1, ModeActive)
+			}
+			tx.Finally(sqldb.S(d.InsertIgnore()+" INTO fences(route,bucket,epoch,mode) VALUES "+sqldb.Marks(chunk, 4), args...))
+		}
+		return nil
+	})
+}
+
+// Modes of a fence.
+const (
+	ModeActive   = "active"
+	ModeReadOnly = "ro"
+	ModeSealed   = "sealed"
+)
+
+// misdirected refuses a bucket that this store does not own.
+func misdirected(b int, epoch int64, mode string) error {
+	if mode == "" {
+		mode = "absent"
+	}
+	return errs.E(errs.Misdirected, "bucket %d is not served here (%s)", b, mode).
+		With("bucket", b).With("epoch", epoch).With("mode", mode)
+}
+
+// Ping implements Keeper.
+func (s *SQL) Ping(ctx context.Context) error { return s.db.Ping(ctx) }
+
+// Close implements Keeper.
+func (s *SQL) Close() error { return s.db.Close() }
