@@ -28,7 +28,10 @@ type SeatMapClass struct {
 	CabinType string `json:"CabinType"`
 }
 
-// SeatMapColumn is a letter and what it is beside: Window, Aisle, or neither.
+// SeatMapColumn is a letter and what it is: at a Window, at an Aisle, in the
+// CenterSection between the two aisles of a wide-body, or none of them. Neighbouring
+// columns that are both at an Aisle have it between them, unless both are in the
+// CenterSection.
 type SeatMapColumn struct {
 	Column          string   `json:"Column"`
 	Characteristics []string `json:"Characteristics"`
