@@ -2,21 +2,16 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
-	"os"
 	"os/user"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/schollz/progressbar/v3"
-	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
-	"go.yaml.in/yaml/v3"
 
 	"banyan/modules/kernel/config"
 	"banyan/modules/kernel/errs"
@@ -28,52 +23,28 @@ import (
 // adminCall bounds one call of the admin API.
 const adminCall = 30 * time.Second
 
-// adminClient calls the admin API of a running banyan and prints what it answers.
+// adminClient calls the admin API of a running banyan.
 type adminClient struct {
 	caller *rest.Caller
 	base   string
 	token  string
-	output string
 }
 
-// connector reads the flags of a command that calls the admin API.
-type connector func(cmd *cobra.Command) (*adminClient, error)
+// connector reads the settings of a command that calls the admin API.
+type connector func() (*adminClient, error)
 
-// adminFlags defines the flags that such commands share; BANYAN_ADMIN, BANYAN_ADMIN_TOKEN,
-// BANYAN_ADMIN_TOKEN_FILE and BANYAN_OUTPUT set them too.
+// adminFlags defines the flags that such commands share.
 func adminFlags(fs *pflag.FlagSet) connector {
 	base := fs.String("admin", "http://127.0.0.1:8090", "address of the admin API")
 	token := config.Secret(fs, "admin-token", "bearer token of the admin API")
-	output := fs.StringP("output", "o", "table", "table, json or yaml")
-	return func(cmd *cobra.Command) (*adminClient, error) {
-		var p config.Problems
-		config.Load(fs, environOf(fs), nil, &p)
+	return func() (*adminClient, error) {
 		u, err := url.Parse(*base)
 		if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || strings.Trim(u.Path, "/") != "" {
-			p.Add("--admin: %q is not an address such as http://127.0.0.1:8090", *base)
+			return nil, errs.E(errs.Invalid, "--admin: %q is not an address such as http://127.0.0.1:8090", *base)
 		}
-		if *output != "table" && *output != "json" && *output != "yaml" {
-			p.Add("--output: %q is none of table, json and yaml", *output)
-		}
-		if err := p.Err(); err != nil {
-			return nil, err
-		}
-		cmd.SilenceUsage = true // from here on errors are not about how it was called
 		transport := web.NewTransport(web.TransportOptions{HeaderTimeout: adminCall})
-		return &adminClient{rest.NewCaller(*base, transport), *base, *token, *output}, nil
+		return &adminClient{rest.NewCaller(*base, transport), *base, *token}, nil
 	}
-}
-
-// environOf gives the variables that belong to flags of fs.
-func environOf(fs *pflag.FlagSet) []string {
-	var list []string
-	for _, kv := range os.Environ() {
-		name, _, _ := strings.Cut(kv, "=")
-		if strings.HasPrefix(name, config.Prefix) && fs.Lookup(config.FlagName(name)) != nil {
-			list = append(list, kv)
-		}
-	}
-	return list
 }
 
 func (c *adminClient) do(ctx context.Context, call rest.Call) (http.Header, error) {
@@ -118,31 +89,6 @@ func (c *adminClient) route(ctx context.Context, id string) (admin.Route, error)
 		_, err = c.do(ctx, rest.Call{Method: http.MethodGet, Path: path, Out: &r})
 	}
 	return r, err
-}
-
-// print writes v as JSON or YAML, or by table in aligned columns.
-func (c *adminClient) print(w io.Writer, v any, table func(io.Writer)) error {
-	if c.output == "table" {
-		t := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
-		table(t)
-		return t.Flush()
-	}
-	body, err := json.MarshalIndent(v, "", "  ")
-	if err != nil {
-		return err
-	}
-	if c.output == "yaml" {
-		var plain any // JSON's names for the fields
-		if err := json.Unmarshal(body, &plain); err != nil {
-			return err
-		}
-		body, err = yaml.Marshal(plain)
-		if err != nil {
-			return err
-		}
-	}
-	_, err = fmt.Fprintln(w, strings.TrimRight(string(body), "\n"))
-	return err
 }
 
 // progress makes a bar of so many steps.

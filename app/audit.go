@@ -1,8 +1,6 @@
 package main
 
 import (
-	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -30,7 +28,7 @@ func newAuditCommand() *cobra.Command {
 		if limit < 1 || limit > 200 {
 			return errs.E(errs.Invalid, "--limit: %d is not 1 to 200", limit)
 		}
-		api, err := connect(cmd)
+		api, err := connect()
 		if err != nil {
 			return err
 		}
@@ -45,18 +43,21 @@ func newAuditCommand() *cobra.Command {
 		if _, err := api.do(cmd.Context(), call); err != nil {
 			return err
 		}
-		return api.print(cmd.OutOrStdout(), page, func(w io.Writer) { tableOfAudit(w, page) })
+		return emit(cmd, page, tableOfAudit(page))
 	}
 	return c
 }
 
-func tableOfAudit(w io.Writer, page admin.AuditPage) {
-	row(w, "NO", "WHEN", "WHO", "WHAT", "ROUTE", "FROM", "TO", "WHY", "REQUEST")
+func tableOfAudit(page admin.AuditPage) [][]string {
+	rows := [][]string{{"NO", "WHEN", "WHO", "WHAT", "ROUTE", "FROM", "TO", "WHY", "REQUEST"}}
 	for _, e := range page.Entries {
-		row(w, strconv.FormatInt(e.Seq, 10), e.Time.Format(time.RFC3339), e.Actor, e.Action, e.Route,
-			shares(e.From), shares(e.To), e.Reason, e.RequestID)
+		rows = append(rows, []string{
+			strconv.FormatInt(e.Seq, 10), e.Time.Format(time.RFC3339), e.Actor, e.Action, e.Route,
+			shares(e.From), shares(e.To), e.Reason, e.RequestID,
+		})
 	}
 	if page.NextCursor != "" {
-		row(w, fmt.Sprintf("\nmore with --cursor %s", page.NextCursor))
+		rows = append(rows, []string{"\nmore with --cursor " + page.NextCursor})
 	}
+	return rows
 }

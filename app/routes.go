@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -54,7 +53,7 @@ func newRoutesList(connect connector) *cobra.Command {
 	return &cobra.Command{
 		Use: "list", Short: "List the routes with their weights and their backends' health", Args: argument(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, err := connect(cmd)
+			c, err := connect()
 			if err != nil {
 				return err
 			}
@@ -62,33 +61,32 @@ func newRoutesList(connect connector) *cobra.Command {
 			if _, err := c.do(cmd.Context(), rest.Call{Method: http.MethodGet, Path: "/admin/v1/routes", Out: &list}); err != nil {
 				return err
 			}
-			return c.print(cmd.OutOrStdout(), list, func(w io.Writer) { tableOfRoutes(w, list) })
+			return emit(cmd, list, tableOfRoutes(list))
 		},
 	}
 }
 
-func tableOfRoutes(w io.Writer, list admin.RouteList) {
-	row(w, "ROUTE", "WEIGHTS", "FROM", "BACKENDS", "VERSION")
+func tableOfRoutes(list admin.RouteList) [][]string {
+	rows := [][]string{{"ROUTE", "WEIGHTS", "FROM", "BACKENDS", "VERSION"}}
 	for _, r := range list.Routes {
 		from := "file"
 		if r.Weights.Runtime != nil {
 			from = "run time"
 		}
-		row(w, r.ID, shares(r.Weights.Effective), from, healths(r.Backends), r.Version)
+		rows = append(rows, []string{r.ID, shares(r.Weights.Effective), from, healths(r.Backends), r.Version})
 	}
-	row(w, "(all others)", routes.Monolith+" 100%")
+	rows = append(rows, []string{"(all others)", routes.Monolith + " 100%"})
 	if list.Config.File == "" {
-		row(w, "\nno routes file: everything goes to the monolith")
+		rows = append(rows, []string{"\nno routes file: everything goes to the monolith"})
 	}
 	if !list.Config.Valid {
-		row(w, "\nTHE ROUTES FILE ON DISK IS REFUSED; the one before it is in force:")
+		rows = append(rows, []string{"\nTHE ROUTES FILE ON DISK IS REFUSED; the one before it is in force:"})
 	}
 	for _, line := range slices.Concat(list.Config.Problems, list.Config.Warnings) {
-		row(w, "  "+line)
+		rows = append(rows, []string{"  " + line})
 	}
+	return rows
 }
-
-func row(w io.Writer, cells ...string) { _, _ = fmt.Fprintln(w, strings.Join(cells, "\t")) }
 
 // shares writes weights, the home first, then by name.
 func shares(m weights.Weights) string {
@@ -118,7 +116,7 @@ func newRoutesGet(connect connector) *cobra.Command {
 	return &cobra.Command{
 		Use: "get ROUTE", Short: "Show one route: the file's weights, those set at run time, and which are in force", Args: argument("ROUTE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			c, err := connect(cmd)
+			c, err := connect()
 			if err != nil {
 				return err
 			}
@@ -126,30 +124,34 @@ func newRoutesGet(connect connector) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return c.print(cmd.OutOrStdout(), r, func(w io.Writer) { tableOfRoute(w, r) })
+			return emit(cmd, r, tableOfRoute(r))
 		},
 	}
 }
 
-func tableOfRoute(w io.Writer, r admin.Route) {
-	row(w, "route", r.ID)
-	row(w, "version", r.Version)
-	row(w, "methods", strings.Join(r.Methods, " ")+anyIf(len(r.Methods) == 0))
-	row(w, "paths", strings.Join(r.Paths, " "))
-	row(w, "hash on", strings.Join(r.HashOn, ", "))
-	row(w, "weights in force", shares(r.Weights.Effective))
-	row(w, "weights of the file", shares(r.Weights.File))
+func tableOfRoute(r admin.Route) [][]string {
+	rows := [][]string{
+		{"route", r.ID},
+		{"version", r.Version},
+		{"methods", strings.Join(r.Methods, " ") + anyIf(len(r.Methods) == 0)},
+		{"paths", strings.Join(r.Paths, " ")},
+		{"hash on", strings.Join(r.HashOn, ", ")},
+		{"weights in force", shares(r.Weights.Effective)},
+		{"weights of the file", shares(r.Weights.File)},
+	}
 	if rt := r.Runtime; rt != nil {
 		state := "in force"
 		if !rt.InForce {
 			state = "no longer in force: the file's version of the route changed"
 		}
-		row(w, "set at run time", shares(rt.Weights)+" ("+state+")")
-		row(w, "", fmt.Sprintf("by %s at %s: %s", rt.Actor, rt.ChangedAt.Format(time.RFC3339), rt.Reason))
+		rows = append(rows,
+			[]string{"set at run time", shares(rt.Weights) + " (" + state + ")"},
+			[]string{"", fmt.Sprintf("by %s at %s: %s", rt.Actor, rt.ChangedAt.Format(time.RFC3339), rt.Reason)})
 	}
 	for _, b := range r.Backends {
-		row(w, "backend "+b.Name, fmt.Sprintf("%s, %s, store %s", b.Kind, b.Health, orNone(b.Store)))
+		rows = append(rows, []string{"backend " + b.Name, fmt.Sprintf("%s, %s, store %s", b.Kind, b.Health, orNone(b.Store))})
 	}
+	return rows
 }
 
 func anyIf(b bool) string {
@@ -189,7 +191,7 @@ func newSetWeight(connect connector) *cobra.Command {
 			if err != nil {
 				return errs.E(errs.Invalid, "%v", err)
 			}
-			api, err := connect(cmd)
+			api, err := connect()
 			if err != nil {
 				return err
 			}
@@ -236,7 +238,7 @@ func newAction(connect connector, action proxy.Action, short string) *cobra.Comm
 	c := &cobra.Command{
 		Use: string(action) + " ROUTE", Short: short, Args: argument("ROUTE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			api, err := connect(cmd)
+			api, err := connect()
 			if err != nil {
 				return err
 			}
@@ -286,17 +288,19 @@ func (c *adminClient) change(cmd *cobra.Command, call rest.Call, seen admin.Rout
 			return err
 		}
 	}
-	return c.print(cmd.OutOrStdout(), after, func(w io.Writer) { tellChange(w, *after.Change) })
+	return emit(cmd, after, tellChange(*after.Change))
 }
 
-func tellChange(w io.Writer, o proxy.Outcome) {
+func tellChange(o proxy.Outcome) [][]string {
 	verb := "moved"
 	if o.DryRun {
 		verb = "would move"
 	}
-	row(w, fmt.Sprintf("route %s: %s of its callers %s", o.Route, o.Moves, verb))
-	row(w, "from", shares(o.From))
-	row(w, "to", shares(o.To))
+	return [][]string{
+		{fmt.Sprintf("route %s: %s of its callers %s", o.Route, o.Moves, verb)},
+		{"from", shares(o.From)},
+		{"to", shares(o.To)},
+	}
 }
 
 // waitLimit bounds --wait.

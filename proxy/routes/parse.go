@@ -81,7 +81,7 @@ func Parse(name string, body []byte) (*Config, error) {
 // document gives the top of the only document, nil after reporting why there is none.
 func (d *reader) document(body []byte) *yaml.Node {
 	var doc, more yaml.Node
-	dec := yaml.NewDecoder(bytes.NewReader(body))
+	dec := yaml.NewDecoder(bytes.NewReader(hideBraces(body)))
 	err := dec.Decode(&doc)
 	switch {
 	case errors.Is(err, io.EOF):
@@ -102,7 +102,21 @@ func (d *reader) document(body []byte) *yaml.Node {
 	return doc.Content[0]
 }
 
-// plain refuses aliases, which could blow a small file up, and deep nesting.
+// YAML does not allow braces in a plain value inside brackets, but [/v1/flights/{id}] is
+// how anyone writes a list of paths. The braces of such a parameter are hidden from the
+// parser behind characters of Unicode's private use, and shown again in the values.
+const opened, closed = "\ue000", "\ue001"
+
+func hideBraces(body []byte) []byte {
+	return regexp.MustCompile(`/\{([A-Za-z0-9_]*)\}`).ReplaceAll(body, []byte("/"+opened+"${1}"+closed))
+}
+
+func showBraces(s string) string {
+	return strings.NewReplacer(opened, "{", closed, "}").Replace(s)
+}
+
+// plain refuses aliases, which could blow a small file up, and deep nesting, and shows
+// the braces of parameters again.
 func (d *reader) plain(n *yaml.Node, depth int) bool {
 	if n.Kind == yaml.AliasNode || n.Anchor != "" {
 		d.wrong(n.Line, "anchors and aliases are not allowed: write the value out")
@@ -112,6 +126,7 @@ func (d *reader) plain(n *yaml.Node, depth int) bool {
 		d.wrong(n.Line, "the file is nested deeper than %d levels", maxNesting)
 		return false
 	}
+	n.Value = showBraces(n.Value)
 	ok := true
 	for _, child := range n.Content {
 		ok = d.plain(child, depth+1) && ok
@@ -121,7 +136,7 @@ func (d *reader) plain(n *yaml.Node, depth int) bool {
 
 // yamlError takes the line out of the parser's message.
 func yamlError(err error) (int, string) {
-	text := strings.TrimPrefix(err.Error(), "yaml: ")
+	text := showBraces(strings.TrimPrefix(err.Error(), "yaml: "))
 	if m := regexp.MustCompile(`^line (\d+): (.*)`).FindStringSubmatch(text); m != nil {
 		line, _ := strconv.Atoi(m[1])
 		return line, m[2]
