@@ -1,0 +1,56 @@
+# Everything that one does here. `make` alone prints the targets.
+SHELL := /usr/bin/env bash
+.DEFAULT_GOAL := help
+.PHONY: help run build test test-race lint fmt bench e2e up down logs migrate add-migration add-module clean
+
+local := deploy/local
+version := $(shell git describe --tags --always --dirty 2>/dev/null || echo development)
+PKG ?= ./...
+
+help: ## print this
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: build ## build and serve with sample data on an embedded database in ./data
+	bin/banyan serve --sample-data --data-dir ./data $(ARGS)
+
+build: ## build bin/banyan, bin/banyan-flights and bin/banyan-reservations
+	@mkdir -p bin
+	go build -trimpath -ldflags "$(LDFLAGS)" -o bin/banyan ./app
+	go build -trimpath -ldflags "$(LDFLAGS)" -o bin/banyan-flights ./extracted/flights
+	go build -trimpath -ldflags "$(LDFLAGS)" -o bin/banyan-reservations ./extracted/reservations
+
+test: ## run all tests on a private MariaDB and Redis (one part: PKG=./modules/flights/...)
+	@$(local)/test.sh $(PKG)
+
+test-race: ## the same with the race detector
+	@$(local)/test.sh -race $(PKG)
+
+lint: ## look for mistakes and for breaches of the house's rules
+	@$$($(local)/tool.sh golangci-lint) run $(PKG)
+
+fmt: ## format the sources
+	@$$($(local)/tool.sh golangci-lint) fmt
+
+bench: ## measure what is promised as ratios
+	@$(local)/test.sh -run '^$$' -bench . ./deploy/bench/...
+
+up: build ## start everything as processes of its own (one service: S=flights)
+	@$(local)/up.sh $(S)
+
+down: ## stop what up started (one service: S=flights)
+	@$(local)/down.sh $(S)
+
+logs: ## follow the logs of what up started (one service: S=flights)
+	@$(local)/logs.sh $(S)
+
+migrate: build ## bring the schemas up to date (ARGS: such as --data-dir ./data)
+	bin/banyan migrate up $(ARGS)
+
+add-migration: ## begin a migration: CONTEXT=flights NAME=add_gate
+	@$(local)/add-migration.sh "$(CONTEXT)" "$(NAME)"
+
+add-module: ## make a new context that builds and passes its tests: NAME=loyalty
+	@$(local)/add-module.sh "$(NAME)"
+
+clean: ## remove what was built, but no data
+	rm -rf bin .tools

@@ -1,0 +1,20 @@
+#!/usr/bin/env bash
+# tool.sh NAME: installs a tool of the pinned version below into .tools/bin, once, and
+# prints its path. Tools stay out of go.mod.
+set -euo pipefail
+. "$(dirname "$0")/lib.sh"
+
+case ${1:-} in
+gotestsum) module=gotest.tools/gotestsum version=v1.13.0 ;;
+golangci-lint) module=github.com/golangci/golangci-lint/v2/cmd/golangci-lint version=v2.6.2 ;;
+*) fail "usage: tool.sh gotestsum|golangci-lint" ;;
+esac
+# Of the same Go as the sources: a linter built with an older one refuses them.
+dir=$ROOT/.tools/$1-$version-$(go env GOVERSION)
+if [ ! -x "$dir/$1" ]; then
+    say "Installing $1 $version …" >&2
+    GOBIN=$dir GOFLAGS='' go install "$module@$version" >&2
+    mkdir -p "$ROOT/.tools/bin"
+    ln -sf "$dir/$1" "$ROOT/.tools/bin/$1"
+fi
+say "$dir/$1"
