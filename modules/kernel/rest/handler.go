@@ -4,6 +4,8 @@
 package rest
 
 import (
+	"bytes"
+	"io"
 	"net/http"
 	"strconv"
 	"strings"
@@ -106,4 +108,11 @@ func Header(r *http.Request, name string) (string, error) {
 		}
 	}
 	return values[0], nil
+}
+
+// WithBody gives the request with a body that has been read already.
+func WithBody(r *http.Request, body []byte) *http.Request {
+	c := *r
+	c.Body = io.NopCloser(bytes.NewReader(body))
+	return &c
 }

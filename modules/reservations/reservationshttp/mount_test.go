@@ -1,0 +1,15 @@
+package reservationshttp_test
+
+import (
+	"testing"
+
+	"banyan/modules/reservations/reservationshttp"
+	"banyan/modules/kernel/openapi"
+	"banyan/modules/kernel/web"
+)
+
+func TestSpecAndRouterAgree(t *testing.T) {
+	r := web.NewRouter()
+	reservationshttp.Mount(r, nil)
+	openapi.CheckRouter(t, reservationshttp.Spec, r)
+}
