@@ -38,7 +38,10 @@ func Secret(fs *pflag.FlagSet, name, usage string) *string {
 }
 
 // Problems gathers everything that is wrong before anything starts.
-type Problems struct{ list []string }
+type Problems struct {
+	list   []string
+	unsafe int // how many of them are refusals to endanger data
+}
 
 // Add notes a problem: the setting's name, what is wrong and what to do.
 func (p *Problems) Add(format string, args ...any) {
@@ -47,15 +50,27 @@ func (p *Problems) Add(format string, args ...any) {
 	}
 }
 
-// Err gives all problems as one errs.Invalid, or nil.
+// AddUnsafe notes settings that are well-formed but would lose or split data.
+func (p *Problems) AddUnsafe(format string, args ...any) {
+	before := len(p.list)
+	p.Add(format, args...)
+	p.unsafe += len(p.list) - before
+}
+
+// Err gives all problems as one error, or nil: errs.Unsafe when nothing but safety
+// speaks against the settings, else errs.Invalid.
 func (p *Problems) Err() error {
+	code := errs.Invalid
+	if p.unsafe == len(p.list) {
+		code = errs.Unsafe
+	}
 	switch len(p.list) {
 	case 0:
 		return nil
 	case 1:
-		return errs.E(errs.Invalid, "%s", p.list[0])
+		return errs.E(code, "%s", p.list[0])
 	}
-	return errs.E(errs.Invalid, "%d settings are wrong:\n  - %s", len(p.list), strings.Join(p.list, "\n  - "))
+	return errs.E(code, "%d settings are wrong:\n  - %s", len(p.list), strings.Join(p.list, "\n  - "))
 }
 
 // lenient keeps a value that does not parse for the report instead of ending the

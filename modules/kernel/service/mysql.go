@@ -34,6 +34,20 @@ func ContextDSN(base, contextName string) (string, error) {
 	return cfg.FormatDSN(), nil
 }
 
+// CheckDSN tells what is wrong with the DSN of one schema, without showing it.
+func CheckDSN(dsn string) error {
+	_, err := parse(dsn)
+	return err
+}
+
+func parse(dsn string) (*mysql.Config, error) {
+	cfg, err := mysql.ParseDSN(dsn)
+	if err != nil || !schemaName.MatchString(cfg.DBName) {
+		return nil, errs.E(errs.Invalid, "the DSN (not shown) is not of the form %s", DSNForm)
+	}
+	return cfg, nil
+}
+
 const (
 	unknownDatabase = 1049
 	accessDenied    = 1044
@@ -43,9 +57,9 @@ const (
 // account may. errs: Invalid for a malformed DSN, PreconditionFailed when the schema is
 // missing and cannot be created, Unavailable when the server does not answer.
 func OpenMySQL(ctx context.Context, dsn string) (*sqldb.DB, error) {
-	cfg, err := mysql.ParseDSN(dsn)
-	if err != nil || !schemaName.MatchString(cfg.DBName) {
-		return nil, errs.E(errs.Invalid, "the DSN (not shown) is not of the form %s", DSNForm)
+	cfg, err := parse(dsn)
+	if err != nil {
+		return nil, err
 	}
 	db, err := sqldb.OpenMySQL(ctx, dsn)
 	var refused *mysql.MySQLError

@@ -121,3 +121,9 @@ func CheckAddress(address string) string {
 	}
 	return ""
 }
+
+// AnyPort tells that the system is to choose the port.
+func AnyPort(address string) bool {
+	_, port, err := net.SplitHostPort(address)
+	return err == nil && port == "0"
+}

@@ -1,0 +1,115 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+
+	"banyan/modules/kernel/service"
+	"banyan/modules/kernel/web"
+	"banyan/proxy/admin"
+)
+
+func (c *cli) newServeCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "serve", Short: "Run every context in one process, with the router in front", Args: cobra.NoArgs,
+	}
+	s := addServeFlags(cmd.Flags())
+	c.checks[cmd] = s.check
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		return serve(cmd.Context(), s, c.Process)
+	}
+	return cmd
+}
+
+// serve runs until ctx ends and then drains. The ports are taken first: that fails
+// fast and changes nothing.
+func serve(ctx context.Context, s *serveSettings, p service.Process) (err error) {
+	svc, err := service.New("banyan", *s.logLevel, p.Stderr)
+	if err != nil {
+		return err
+	}
+	public, err := service.Listen(ctx, "listen", *s.listen)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = public.Close() }()
+	private, err := service.Listen(ctx, "admin-listen", *s.adminListen)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = private.Close() }()
+	d, err := openData(ctx, s.data, "banyan serve on "+public.Addr().String())
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, d.Close()) }()
+	if err := d.migrate(ctx); err != nil {
+		return err
+	}
+	b, err := wire(ctx, svc, d, s.routes)
+	if err != nil {
+		return err
+	}
+	if *s.sampleData {
+		if err := b.loadSample(ctx); err != nil {
+			return err
+		}
+	}
+	return b.run(ctx, svc, s, public, private, p.Stdout)
+}
+
+// run serves on both listeners and keeps the loops going; when one of them fails, all
+// stop.
+func (b *banyan) run(ctx context.Context, svc *service.Service, s *serveSettings, public, private net.Listener, stdout io.Writer) error {
+	api, err := admin.New(admin.Options{Router: b.router, Listen: private.Addr().String(), Token: *s.adminToken})
+	if err != nil {
+		return err
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return svc.Serve(ctx, public, b.public, *s.drainDelay) })
+	group.Go(func() error { return serveAdmin(ctx, svc, private, api) })
+	group.Go(func() error { b.router.Run(ctx); return nil })
+	greet(stdout, s, public.Addr(), private.Addr())
+	svc.Log.WithField("listen", public.Addr().String()).Info("serving")
+	err = group.Wait()
+	svc.Log.Info("stopped")
+	return err
+}
+
+// adminDrain bounds how long operators' requests may hold up the stop.
+const adminDrain = 5 * time.Second
+
+func serveAdmin(ctx context.Context, svc *service.Service, l net.Listener, api http.Handler) error {
+	edge := web.Edge{Log: svc.Log.WithField("listener", "admin"), MaxBody: web.MaxBody}
+	return web.Serve(ctx, l, edge.Wrap(api), web.ServerOptions{DrainTimeout: adminDrain})
+}
+
+// greet tells a person what runs and what to try.
+func greet(w io.Writer, s *serveSettings, public, private net.Addr) {
+	url := "http://" + public.String()
+	routing := "no routes file: everything is answered by this process"
+	if s.routes != nil {
+		routing = fmt.Sprintf("%s: %d routes", *s.routesFile, len(s.routes.Routes))
+	}
+	_, _ = fmt.Fprintf(w, `Banyan is up.
+
+  API        %[1]s  (described at %[1]s/docs)
+  admin API  http://%[2]s
+  data       %[3]s
+  routes     %[4]s
+
+Try
+  curl '%[1]s/v1/flights?limit=3'
+  curl '%[1]s/health'
+
+Ctrl-C stops it; what was booked stays.
+`, url, private, s.data.where(), routing)
+}
