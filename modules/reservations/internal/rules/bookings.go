@@ -1,11 +1,9 @@
 package rules
 
 import (
-	"encoding/json"
 	"slices"
 
 	"banyan/modules/kernel/errs"
-	"banyan/modules/kernel/idempotency"
 	"banyan/modules/reservations"
 	"banyan/modules/reservations/internal/store"
 )
@@ -64,6 +62,29 @@ func Cancel(st store.State, g Geometry, reservationID string) (reservations.Rese
 	return ReservationView(r, g), c, nil
 }
 
+// Rebooked looks at a rebooking before it starts: it gives the recorded answer if there
+// is one, or tells why the reservation cannot be rebooked.
+func Rebooked(st store.State, reservationID string, step Step) (*reservations.Reservation, error) {
+	var out reservations.Reservation
+	done, err := replay(step, st, &out)
+	switch {
+	case err != nil:
+		return nil, err
+	case done:
+		out.Replayed = true
+		return &out, nil
+	case st.Reservation == nil:
+		return nil, ReservationUnknown(reservationID)
+	case st.Reservation.Status != string(reservations.Confirmed):
+		return nil, nothingToRebook(reservationID)
+	}
+	return nil, nil
+}
+
+func nothingToRebook(reservationID string) error {
+	return errs.E(errs.Conflict, "reservation %s is cancelled; there is nothing to rebook", reservationID)
+}
+
 // Replace is the turning point of a rebooking: it cancels the old reservation and
 // records the new one as the answer of the request. Someone else's cancellation, or
 // another rebooking, that came first is a Conflict.
@@ -74,19 +95,15 @@ func Replace(st store.State, g Geometry, reservationID string, step Step, answer
 		out.Replayed = done
 		return out, store.Change{}, err
 	}
-	old, c, err := Cancel(st, g, reservationID)
+	_, c, err := Cancel(st, g, reservationID)
 	if err != nil {
 		return out, c, err
 	}
 	if c.Empty() {
-		return out, c, errs.E(errs.Conflict, "reservation %s is cancelled; there is nothing to rebook", old.ReservationID)
+		return out, c, nothingToRebook(reservationID)
 	}
-	body, err := json.Marshal(answer)
-	if err != nil {
-		return out, store.Change{}, errs.E(errs.Internal, "the answer cannot be stored").Because(err)
-	}
-	c.Record = &idempotency.Record{Fingerprint: step.Fingerprint, Answer: body, CreatedAt: st.Now}
-	return answer, c, nil
+	c.Record, err = step.record(st.Now, answer)
+	return answer, c, err
 }
 
 // ChangeInput swaps one seat of a reservation for another.

@@ -79,6 +79,14 @@ func CheckKey(key string, required bool) error {
 	return nil
 }
 
+// CheckToken wants a token; whether it is the right one is another question.
+func CheckToken(token string) error {
+	if token == "" {
+		return errs.E(errs.TokenRequired, "send the hold's token in X-Hold-Token")
+	}
+	return nil
+}
+
 // CheckReason wants a short printable text.
 func CheckReason(reason string) error {
 	if strings.TrimSpace(reason) == "" || len(reason) > maxReason || !utf8.ValidString(reason) {
