@@ -24,11 +24,7 @@ func NewLog(out io.Writer, service, level string) (*logrus.Entry, error) {
 	log := logrus.New()
 	log.SetOutput(out)
 	log.SetLevel(parsed)
-	log.SetFormatter(&logrus.JSONFormatter{
-		TimestampFormat:   time.RFC3339Nano,
-		DisableHTMLEscape: true,
-		FieldMap:          logrus.FieldMap{logrus.FieldKeyMsg: "message"},
-	})
+	log.SetFormatter(lines{})
 	return log.WithField("service", service), nil
 }
 
