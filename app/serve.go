@@ -76,7 +76,7 @@ func (b *banyan) run(ctx context.Context, svc *service.Service, s *serveSettings
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return svc.Serve(ctx, public, b.public, *s.drainDelay) })
 	group.Go(func() error { return serveAdmin(ctx, svc, private, api) })
-	group.Go(func() error { b.router.Run(ctx); return nil })
+	b.loops(ctx, svc, group)
 	greet(stdout, s, public.Addr(), private.Addr())
 	svc.Log.WithField("listen", public.Addr().String()).Info("serving")
 	err = group.Wait()

@@ -3,35 +3,50 @@ package main
 import (
 	"context"
 	"net/http"
+	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"banyan/modules/flights/flightshttp"
 	"banyan/modules/flights/flightslocal"
 	"banyan/modules/kernel/health"
 	"banyan/modules/kernel/service"
 	"banyan/modules/kernel/web"
+	"banyan/modules/reservations/reservationshttp"
+	"banyan/modules/reservations/reservationslocal"
 	"banyan/proxy"
 	"banyan/proxy/routes"
 	"banyan/proxy/weights"
 )
 
+const (
+	description = "Seats on flights: search, hold, confirm. Errors are application/problem+json with a stable code."
+	// inProcess stands for the address of calls that the router answers or forwards.
+	inProcess = "http://banyan"
+	tidyEvery = 5 * time.Second
+)
+
 // banyan is the contexts and the router in front of them.
 type banyan struct {
-	flights *flightslocal.Service
-	router  *proxy.Router
-	public  http.Handler
+	flights      *flightslocal.Service
+	reservations *reservationslocal.Service
+	feed         *reservationslocal.Feed
+	router       *proxy.Router
+	public       http.Handler
 }
 
-// wire is the only place where contexts meet.
+// wire is the only place where contexts meet: reservations reads flights' events by the
+// same routing decision as any caller of them.
 func wire(ctx context.Context, svc *service.Service, d *data, config *routes.Config) (*banyan, error) {
 	b := &banyan{flights: flightslocal.New(d.flights)}
-	svc.DependsOn(flightsData, health.Database(d.flights))
-	svc.DependsOn(reservationsData, health.Database(d.reservations))
-	svc.DependsOn(proxyData, health.Database(d.proxy))
-
+	var err error
+	if b.reservations, err = reservationslocal.NewSQL(ctx, d.reservations, reservationslocal.Options{}); err != nil {
+		return nil, err
+	}
 	monolith := web.NewRouter()
 	flightshttp.Mount(monolith, b.flights)
+	reservationshttp.Mount(monolith, b.reservations)
 
-	var err error
 	b.router, err = proxy.New(ctx, proxy.Options{
 		Config: config, Modules: map[string]http.Handler{routes.Monolith: monolith},
 		Weights: weights.New(d.proxy), Log: svc.Log, Registry: svc.Registry,
@@ -39,15 +54,43 @@ func wire(ctx context.Context, svc *service.Service, d *data, config *routes.Con
 	if err != nil {
 		return nil, err
 	}
+	b.feed = b.reservations.Feed(flightsData, reservationshttp.NewFlightEvents(inProcess, b.router.Transport()))
+	b.watch(svc, d)
+
 	common := web.NewRouter()
-	if err := svc.MountCommon(common, "Banyan", description, flightshttp.Spec); err != nil {
+	if err := svc.MountCommon(common, "Banyan", description, flightshttp.Spec, reservationshttp.Spec); err != nil {
 		return nil, err
 	}
 	b.public = svc.Edge().Wrap(inFront(common, b.router))
 	return b, nil
 }
 
-const description = "Seats on flights: search, hold, confirm. Errors are application/problem+json with a stable code."
+// watch makes readiness depend on what the contexts depend on.
+func (b *banyan) watch(svc *service.Service, d *data) {
+	svc.DependsOn(flightsData, health.Database(d.flights))
+	svc.DependsOn(reservationsData, b.reservations.Ping)
+	svc.DependsOn(proxyData, health.Database(d.proxy))
+	svc.Follows(flightsData, func() (float64, error) {
+		lag := b.feed.Lag()
+		return lag.Seconds, lag.Err
+	})
+}
+
+// loops keeps the contexts going until ctx ends. A feed that stops at a malformed event
+// does not stop the sales of what is known.
+func (b *banyan) loops(ctx context.Context, svc *service.Service, group *errgroup.Group) {
+	group.Go(func() error { b.router.Run(ctx); return nil })
+	group.Go(func() error {
+		if err := b.feed.Follow(ctx); err != nil {
+			svc.Log.WithError(err).Error("the copy of flights is no longer kept up")
+		}
+		return nil
+	})
+	group.Go(func() error {
+		b.reservations.Tidy(ctx, tidyEvery, func(err error) { svc.Log.WithError(err).Warn("tidying failed; it is tried again") })
+		return nil
+	})
+}
 
 // inFront answers the paths of the program itself and leaves the others to the router.
 func inFront(common, router http.Handler) http.Handler {
@@ -60,4 +103,5 @@ func inFront(common, router http.Handler) http.Handler {
 		}
 	})
 }
+
 func (b *banyan) loadSample(context.Context) error { return nil }

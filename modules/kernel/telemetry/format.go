@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"time"
 	"unicode/utf8"
@@ -11,9 +12,9 @@ import (
 	"github.com/sirupsen/logrus"
 )
 
-// lines formats an entry as one JSON object: time, level and message first, then the
-// fields in any order. logrus's own formatter sorts and reflects; a line for every
-// request would cost more than many requests do.
+// lines formats an entry as one JSON object: time, level and message, then the fields by
+// name. logrus's own formatter reflects; a line for every request would cost more than
+// many requests do.
 type lines struct{}
 
 // Format implements logrus.Formatter.
@@ -28,7 +29,14 @@ func (lines) Format(e *logrus.Entry) ([]byte, error) {
 	b = append(b, e.Level.String()...)
 	b = append(b, `","message":`...)
 	b = appendString(b, e.Message)
-	for key, value := range e.Data {
+	var some [16]string
+	keys := some[:0]
+	for key := range e.Data {
+		keys = append(keys, key)
+	}
+	slices.Sort(keys)
+	for _, key := range keys {
+		value := e.Data[key]
 		switch key {
 		case "time", "level", "message":
 			key = "fields." + key
