@@ -70,7 +70,7 @@ const MaxEvents = 1000
 // visible ASCII characters; Data is any JSON.
 type NewEvent struct {
 	ID   string          `json:"eventId"`
-	Data json.RawMessage `json:"data"`
+	Data json.RawMessage `json:"data,omitzero"`
 }
 
 // EventID gives the id of this context's event seq; a consumer that keeps only seq
@@ -195,7 +195,7 @@ type Patch struct {
 	Aircraft  *string         `json:"aircraft,omitempty"`
 	Seats     *int            `json:"seats,omitempty"`
 	SeatMap   *SeatMap        `json:"seat_map,omitempty"`
-	Fares     map[Cabin]Money `json:"fares,omitempty"`
+	Fares     map[Cabin]Money `json:"fares,omitzero"`
 	Status    *Status         `json:"status,omitempty"`
 }
 

@@ -112,8 +112,7 @@ func (c *Client) Change(ctx context.Context, flightID string, version int64, p f
 	return f, err
 }
 
-// Events asks GET /events/flights. An answer may be shorter than limit before the end
-// is reached; only an empty one says that there is no more.
+// Events asks GET /events/flights.
 func (c *Client) Events(ctx context.Context, since int64, limit int) ([]flights.Event, error) {
 	sinceID := ""
 	if since != 0 {
@@ -122,16 +121,26 @@ func (c *Client) Events(ctx context.Context, since int64, limit int) ([]flights.
 	return c.EventsOf(ctx, flights.Stream, sinceID, limit)
 }
 
-// EventsOf asks GET /events/{eventType}, shorter answers as with Events.
+// EventsOf asks GET /events/{eventType}, again as long as an answer was cut short.
 func (c *Client) EventsOf(ctx context.Context, eventType, sinceID string, limit int) ([]flights.Event, error) {
 	path, err := eventsPath(eventType)
 	if err != nil {
 		return nil, err
 	}
 	var events []flights.Event
-	_, err = c.to.Do(ctx, rest.Call{Method: http.MethodGet, Path: path, Out: &events,
-		Query: parameters("since", sinceID, "count", number(limit))})
-	return events, err
+	for {
+		var part []flights.Event
+		header, err := c.to.Do(ctx, rest.Call{Method: http.MethodGet, Path: path, Out: &part,
+			Query: parameters("since", sinceID, "count", strconv.Itoa(limit-len(events)))})
+		if err != nil {
+			return nil, err
+		}
+		events = append(events, part...)
+		if len(part) == 0 || len(events) >= limit || header.Get("Link") == "" {
+			return events, nil
+		}
+		sinceID = part[len(part)-1].ID
+	}
 }
 
 // PutEvents asks POST /events/{eventType}.

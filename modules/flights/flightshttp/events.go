@@ -2,6 +2,8 @@ package flightshttp
 
 import (
 	"net/http"
+	"net/url"
+	"strconv"
 
 	"github.com/gorilla/mux"
 
@@ -32,9 +34,20 @@ func (a api) bookEvents(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return bookFail(w, "query", err)
 	}
+	full := len(events)
+	events = atMost(events, maxEventBytes)
 	w.Header().Set("Cache-Control", "no-store")
-	web.JSON(w, http.StatusOK, atMost(events, maxEventBytes))
+	if n := len(events); n == count || n > 0 && n < full {
+		w.Header().Set("Link", nextLink(r.URL.Path, events[n-1].ID, count))
+	}
+	web.JSON(w, http.StatusOK, events)
 	return nil
+}
+
+// nextLink says where the next events are, RFC 8288.
+func nextLink(path, since string, count int) string {
+	query := url.Values{"since": {since}, "count": {strconv.Itoa(count)}}
+	return "<" + (&url.URL{Path: path, RawQuery: query.Encode()}).String() + `>; rel="next"`
 }
 
 // atMost gives the first events whose data fits into so many bytes, at least one.
