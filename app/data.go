@@ -69,7 +69,7 @@ func (s *dataSettings) dsnOf(name string) (string, error) {
 
 func (s *dataSettings) check(p *config.Problems) {
 	if *s.mysql != "" {
-		if _, err := service.ContextDSN(*s.mysql, flightsData); err != nil {
+		if err := service.CheckBaseDSN(*s.mysql); err != nil {
 			p.Add("--mysql-dsn: %s", service.Explain(err))
 		}
 	}

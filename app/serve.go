@@ -32,11 +32,7 @@ func (c *cli) newServeCommand() *cobra.Command {
 // serve runs until ctx ends and then drains. The ports are taken first: that fails
 // fast and changes nothing.
 func serve(ctx context.Context, s *serveSettings, p service.Process) (err error) {
-	svc, err := service.New("banyan", *s.logLevel, p.Stderr)
-	if err != nil {
-		return err
-	}
-	public, err := service.Listen(ctx, "listen", *s.listen)
+	svc, public, err := s.common.Start(ctx, "banyan", p.Stderr)
 	if err != nil {
 		return err
 	}
@@ -74,7 +70,7 @@ func (b *banyan) run(ctx context.Context, svc *service.Service, s *serveSettings
 		return err
 	}
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return svc.Serve(ctx, public, b.public, *s.drainDelay) })
+	group.Go(func() error { return svc.Serve(ctx, public, b.public, *s.common.DrainDelay) })
 	group.Go(func() error { return serveAdmin(ctx, svc, private, api) })
 	b.loops(ctx, svc, group)
 	greet(stdout, s, public.Addr(), private.Addr())

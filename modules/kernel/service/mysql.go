@@ -34,6 +34,15 @@ func ContextDSN(base, contextName string) (string, error) {
 	return cfg.FormatDSN(), nil
 }
 
+// CheckBaseDSN tells what is wrong with a DSN from which contexts' are made.
+func CheckBaseDSN(base string) error {
+	if base == "" {
+		return errs.E(errs.Invalid, "it is missing; it is of the form %s", DSNForm)
+	}
+	_, err := ContextDSN(base, "flights")
+	return err
+}
+
 // CheckDSN tells what is wrong with the DSN of one schema, without showing it.
 func CheckDSN(dsn string) error {
 	_, err := parse(dsn)
@@ -88,6 +97,23 @@ func createSchema(ctx context.Context, cfg *mysql.Config) error {
 	defer func() { _ = pool.Close() }()
 	_, err = pool.ExecContext(ctx, fmt.Sprintf("CREATE DATABASE IF NOT EXISTS `%s` CHARACTER SET utf8mb4", cfg.DBName))
 	return err
+}
+
+// OpenContext opens a context's schema on the server of a base DSN and, if asked,
+// brings it up to date.
+func OpenContext(ctx context.Context, base, contextName string, files fs.FS, migrate bool) (*sqldb.DB, error) {
+	dsn, err := ContextDSN(base, contextName)
+	if err != nil {
+		return nil, err
+	}
+	db, err := OpenMySQL(ctx, dsn)
+	if err != nil || !migrate {
+		return db, err
+	}
+	if err := Migrate(ctx, db, files); err != nil {
+		return nil, errors.Join(errs.E(errs.Unavailable, "the schema of %s could not be brought up to date", contextName).Because(err), db.Close())
+	}
+	return db, nil
 }
 
 // Migrate brings a schema up. Several replicas may do it at once.

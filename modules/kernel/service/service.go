@@ -98,32 +98,3 @@ func (w logWriter) Write(p []byte) (int, error) {
 	w.log.Warn(string(p))
 	return len(p), nil
 }
-
-// Listen opens a TCP listener. errs: Invalid when the address is none, PreconditionFailed
-// when it is taken.
-func Listen(ctx context.Context, flag, address string) (net.Listener, error) {
-	var lc net.ListenConfig
-	l, err := lc.Listen(ctx, "tcp", address)
-	if err != nil {
-		return nil, errs.E(errs.PreconditionFailed, "--%s %s cannot be listened on; is another program there?", flag, address).Because(err)
-	}
-	return l, nil
-}
-
-// CheckAddress says what is wrong with an address to listen on, "" when nothing is.
-func CheckAddress(address string) string {
-	_, port, err := net.SplitHostPort(address)
-	if err != nil {
-		return "use host:port, such as 127.0.0.1:8080"
-	}
-	if _, err := net.LookupPort("tcp", port); err != nil {
-		return "the port must be a number from 0 to 65535"
-	}
-	return ""
-}
-
-// AnyPort tells that the system is to choose the port.
-func AnyPort(address string) bool {
-	_, port, err := net.SplitHostPort(address)
-	return err == nil && port == "0"
-}

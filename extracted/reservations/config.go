@@ -1,0 +1,61 @@
+package main
+
+import (
+	"net/url"
+
+	"github.com/spf13/pflag"
+
+	"banyan/modules/kernel/config"
+	"banyan/modules/kernel/service"
+)
+
+// settings choose the store: exactly one of --mysql-dsn and --redis-addr.
+//
+// Over MySQL the service shares the monolith's schema, copy of flights included, unless
+// --flights-url says where to follow flights' events itself. On Redis it must.
+type settings struct {
+	*service.Settings
+	dsn            *string
+	migrate        *bool
+	redis          *string
+	redisUser      *string
+	redisPassword  *string
+	own            *bool
+	acceptDataLoss *bool
+	flights        *string
+}
+
+func addFlags(fs *pflag.FlagSet) settings {
+	return settings{
+		Settings:       service.AddFlags(fs, "127.0.0.1:8082"),
+		dsn:            config.Secret(fs, "mysql-dsn", "MySQL or MariaDB as "+service.DSNForm+"; …/banyan makes the schema banyan_reservations, which a monolith with the same DSN shares"),
+		migrate:        fs.Bool("migrate", true, "bring the MySQL schema up to date at the start"),
+		redis:          fs.String("redis-addr", "", "Redis as host:port; several, separated by commas, are the seeds of a Cluster"),
+		redisUser:      fs.String("redis-user", "", "user at the Redis"),
+		redisPassword:  config.Secret(fs, "redis-password", "password at the Redis"),
+		own:            fs.Bool("own", false, "make a Redis that was never used the owner of every flight; without it, flights are handed over to it"),
+		acceptDataLoss: fs.Bool("accept-data-loss", false, "run on a server that acknowledges writes before they are on disk"),
+		flights:        fs.String("flights-url", "", "where to follow flights' events, such as http://127.0.0.1:8081; absent: the monolith that shares the MySQL schema does"),
+	}
+}
+
+func (s settings) check(p *config.Problems) {
+	s.Check(p)
+	switch {
+	case *s.dsn == "" && *s.redis == "":
+		p.Add("there is no store: give --mysql-dsn or --redis-addr")
+	case *s.dsn != "" && *s.redis != "":
+		p.Add("--mysql-dsn and --redis-addr are both set; keep one: seats have one store")
+	case *s.dsn != "":
+		if err := service.CheckBaseDSN(*s.dsn); err != nil {
+			p.Add("--mysql-dsn: %s", service.Explain(err))
+		}
+	case *s.flights == "":
+		p.Add("--flights-url is missing: a Redis shares no copy of flights with anyone, so its service must follow their events")
+	}
+	if *s.flights != "" {
+		if u, err := url.Parse(*s.flights); err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.User != nil {
+			p.Add("--flights-url is not an address such as http://127.0.0.1:8081")
+		}
+	}
+}
