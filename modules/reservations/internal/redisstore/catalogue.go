@@ -42,8 +42,8 @@ func (s *Store) Apply(ctx context.Context, source string, cursor int64, configur
 func (s *Store) putFlights(ctx context.Context, flights []store.Flight) error {
 	byBucket, byNumber := map[string][]any{}, map[string][]any{}
 	for _, f := range flights {
-		fence := s.fences[bucket.Of(f.FlightID)]
-		byBucket[fence] = append(byBucket[fence], f.FlightID, f.Seq, packFlight(f))
+		key := s.buckets[bucket.Of(f.FlightID)]
+		byBucket[key] = append(byBucket[key], f.FlightID, f.Seq, packFlight(f))
 		shard, field := s.number(f.Designator, f.Date)
 		byNumber[shard] = append(byNumber[shard], field, shorten(f))
 	}

@@ -2,6 +2,7 @@ package redisstore
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -186,14 +187,22 @@ func fromID(id string) (designator, date string) {
 	return designator, day[:4] + "-" + day[4:6] + "-" + day[6:]
 }
 
-// counted is a customer's record: which seats of the flight they hold, until when.
-type counted map[string]int64
+// counted is which seats of a flight a customer holds, and until when.
+type counted []countedSeat
+
+type countedSeat struct {
+	seat    string
+	expires int64
+}
 
 func unpackCounted(record string) (counted, error) {
-	c := counted{}
-	for _, entry := range list(record) {
+	if record == "" {
+		return nil, nil
+	}
+	var c counted
+	for entry := range strings.SplitSeq(record, ",") {
 		seat, expires, ok := strings.Cut(entry, "=")
-		c[seat] = number(expires, &ok)
+		c = append(c, countedSeat{seat: seat, expires: number(expires, &ok)})
 		if !ok {
 			return nil, errDamaged("customer", record)
 		}
@@ -203,26 +212,31 @@ func unpackCounted(record string) (counted, error) {
 
 // pack leaves out what has expired; an empty record is "".
 func (c counted) pack(now int64) string {
-	var b strings.Builder
-	for _, seat := range sorted(c) {
-		if c[seat] <= now {
+	b := make([]byte, 0, 24*len(c))
+	for _, s := range c {
+		if s.expires <= now {
 			continue
 		}
-		if b.Len() > 0 {
-			b.WriteByte(',')
+		if len(b) > 0 {
+			b = append(b, ',')
 		}
-		b.WriteString(seat)
-		b.WriteByte('=')
-		b.WriteString(itoa(c[seat]))
+		b = append(b, s.seat...)
+		b = append(b, '=')
+		b = strconv.AppendInt(b, s.expires, 10)
 	}
-	return b.String()
+	return string(b)
+}
+
+// without drops a seat.
+func (c counted) without(seat string) counted {
+	return slices.DeleteFunc(c, func(s countedSeat) bool { return s.seat == seat })
 }
 
 // active counts the seats whose hold has not expired.
 func (c counted) active(now int64) int {
 	n := 0
-	for _, expires := range c {
-		if expires > now {
+	for _, s := range c {
+		if s.expires > now {
 			n++
 		}
 	}

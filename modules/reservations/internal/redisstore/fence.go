@@ -47,8 +47,8 @@ func (s *Store) claimNamespace(ctx context.Context, own bool) error {
 	const batch = 1000
 	for first := 0; first < bucket.Count; first += batch {
 		pipe := s.db.Pipeline()
-		for _, fence := range s.fences[first : first+batch] {
-			pipe.SetNX(ctx, fence, store.ModeActive+" 1", 0)
+		for _, key := range s.buckets[first : first+batch] {
+			pipe.HSetNX(ctx, key, "#", store.ModeActive+" 1")
 		}
 		if _, err := pipe.Exec(ctx); err != nil {
 			return fmt.Errorf("make fences: %w", err)

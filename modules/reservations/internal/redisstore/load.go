@@ -20,8 +20,26 @@ type snapshot struct {
 	hold        string
 	reservation string
 	recorded    string
-	seats       map[string]string // seat -> record, "" for absent
-	customers   map[string]string // customer -> record, "" for absent
+	fields      []field // of the flight's hash
+}
+
+// field is a seat's record or, under "c" and the customer, which seats are held.
+type field struct{ name, had, becomes string }
+
+// unchanged is what a field becomes that is only compared.
+const unchanged = "="
+
+// counts names the field of a customer's count.
+func counts(customer string) string { return "c" + customer }
+
+// find gives a field that was loaded, or nil.
+func (l *snapshot) find(name string) *field {
+	for i := range l.fields {
+		if l.fields[i].name == name {
+			return &l.fields[i]
+		}
+	}
+	return nil
 }
 
 // Read implements store.Store.
@@ -38,7 +56,7 @@ func (s *Store) load(ctx context.Context, sub store.Subject) (snapshot, error) {
 		args = append(args, seat)
 	}
 	sent := s.clock.elapsed()
-	answer, err := s.run(ctx, s.scripts.load, s.fences[sub.Bucket], args)
+	answer, err := s.run(ctx, s.scripts.load, s.buckets[sub.Bucket], args)
 	if err != nil {
 		return snapshot{}, err
 	}
@@ -50,8 +68,8 @@ func (s *Store) load(ctx context.Context, sub store.Subject) (snapshot, error) {
 	l := snapshot{
 		fence: text(fields[1]), flightID: text(fields[2]), flight: text(fields[3]),
 		hold: text(fields[5]), reservation: text(fields[6]), recorded: text(fields[7]),
-		seats: pairs(fields[8]), customers: pairs(fields[9]),
 	}
+	l.fields = appendFields(appendFields(nil, "", fields[8]), counts(""), fields[9])
 	l.Now = number(now, &ok)
 	if !ok {
 		return snapshot{}, fmt.Errorf("redisstore: load answered the time %q", now)
@@ -95,33 +113,29 @@ func (s *Store) unpack(l *snapshot, sub store.Subject, version string) (err erro
 			return err
 		}
 	}
-	if l.State.Seats, err = unpackSeats(l.seats); err != nil {
-		return err
-	}
-	held, err := unpackCounted(l.customers[sub.CustomerID])
-	l.HeldSeats = held.active(l.Now)
-	return err
-}
-
-func unpackSeats(records map[string]string) (map[string]store.Seat, error) {
-	seats := make(map[string]store.Seat, len(records))
-	for name, record := range records {
-		if record == "" {
-			continue
+	l.State.Seats = make(map[string]store.Seat, len(l.fields))
+	for _, f := range l.fields {
+		switch {
+		case f.had == "":
+		case f.name == counts(sub.CustomerID):
+			held, err := unpackCounted(f.had)
+			if err != nil {
+				return err
+			}
+			l.HeldSeats = held.active(l.Now)
+		case f.name[0] != 'c':
+			if l.State.Seats[f.name], err = unpackSeat(f.had); err != nil {
+				return err
+			}
 		}
-		seat, err := unpackSeat(record)
-		if err != nil {
-			return nil, err
-		}
-		seats[name] = seat
 	}
-	return seats, nil
+	return nil
 }
 
 // Seats implements store.Store.
 func (s *Store) Seats(ctx context.Context, flightID string) (store.State, error) {
 	b := bucket.Of(flightID)
-	answer, err := s.run(ctx, s.scripts.seats, s.fences[b], []any{flightID})
+	answer, err := s.run(ctx, s.scripts.seats, s.buckets[b], []any{flightID})
 	if err != nil {
 		return store.State{}, err
 	}
@@ -132,9 +146,11 @@ func (s *Store) Seats(ctx context.Context, flightID string) (store.State, error)
 	if err := readable(b, text(fields[1])); err != nil {
 		return store.State{}, err
 	}
-	l := snapshot{flightID: flightID, flight: text(fields[2]), seats: pairs(fields[3])}
-	version := l.seats["#"]
-	delete(l.seats, "#")
+	l := snapshot{flightID: flightID, flight: text(fields[2]), fields: appendFields(nil, "", fields[3])}
+	version := ""
+	if f := l.find("#"); f != nil {
+		version, f.had = f.had, ""
+	}
 	l.Now = number(text(fields[0]), &ok)
 	return l.State, redisdb.Fail(s.unpack(&l, store.Subject{FlightID: flightID}, version))
 }
@@ -154,18 +170,18 @@ func text(v any) string {
 	return t
 }
 
-// pairs reads a flat list of names and records.
-func pairs(v any) map[string]string {
+// appendFields reads a flat list of names and records. A nil ends a list that Lua made,
+// so the last record may be missing.
+func appendFields(to []field, prefix string, v any) []field {
 	flat, _ := v.([]any)
-	m := make(map[string]string, len(flat)/2)
 	for i := 0; i < len(flat); i += 2 {
-		record := ""
+		f := field{name: prefix + text(flat[i]), becomes: unchanged}
 		if i+1 < len(flat) {
-			record = text(flat[i+1])
+			f.had = text(flat[i+1])
 		}
-		m[text(flat[i])] = record
+		to = append(to, f)
 	}
-	return m
+	return to
 }
 
 func misdirected(b int, fence string) error {

@@ -213,7 +213,7 @@ func TestFences(t *testing.T) {
 func setFence(t *testing.T, addrs, ns string, b int, value string) {
 	t.Helper()
 	client(t, addrs, func(ctx context.Context, db *redisdb.DB) error {
-		return db.Set(ctx, ns+":"+redisdb.Tag(b)+":fence", value, 0).Err()
+		return db.HSet(ctx, ns+":"+redisdb.Tag(b)+":flights", "#", value).Err()
 	})
 }
 

@@ -2,17 +2,17 @@
 // bucket share a hash tag, so that one script checks the fence, the idempotency record
 // and the seats and writes them, in one atomic step:
 //
-//	r:{b0042}:fence        text  "<mode> <epoch>"; mode active, ro or sealed
-//	r:{b0042}:flights      hash  flight -> what is sold; not part of the seat state
-//	r:{b0042}:s:<flight>   hash  seat -> record, and "#" -> the flight's version
-//	r:{b0042}:holds        hash  hold -> record
-//	r:{b0042}:res          hash  reservation -> record
-//	r:{b0042}:idem         hash  idempotency key -> record
-//	r:{b0042}:cust         hash  flight|customer -> seats held, derived from the seats
-//	r:{b0042}:events       stream of what happened, one entry for each version
-//	r:num:{n0042}          hash  designator|date -> flights, a shard of the index by number
+//	r:{b0042}:flights     hash  flight -> what is sold, and "#" -> the bucket's fence,
+//	                            "<mode> <epoch>"; stays when a bucket's seats move
+//	r:{b0042}:s:<flight>  hash  seat -> record, "#" -> the flight's version,
+//	                            "c<customer>" -> seats held, derived from the records
+//	r:{b0042}:day         hash  what is kept for a day: "h<hold>", "i<idempotency key>"
+//	r:{b0042}:res         hash  reservation -> record
+//	r:{b0042}:events      stream of what happened, one entry for each version
+//	r:num:{n0042}         hash  designator|date -> flights, a shard of the index by number
 //	r:cfg, r:feeds, r:meta hashes: geometry, cursors, what this namespace is
 //
+// What is read and written together shares a hash, for every command of a script costs.
 // A bucket is enumerated by its fixed keys and the flights in its flights hash. Time is
 // Redis TIME, judged again in the script that writes.
 package redisstore
@@ -20,8 +20,6 @@ package redisstore
 import (
 	"context"
 	"embed"
-	"maps"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -50,7 +48,7 @@ type Options struct {
 type Store struct {
 	db      *redisdb.DB
 	prefix  string
-	fences  [bucket.Count]string
+	buckets [bucket.Count]string // key of each bucket's flights and fence
 	scripts struct{ load, commit, seats, apply, number, sweep script }
 	flights flightCache
 	clock   clock
@@ -76,8 +74,8 @@ func Open(ctx context.Context, db *redisdb.DB, o Options) (*Store, error) {
 		}
 	}
 	s := &Store{db: db, prefix: o.Namespace + ":", clock: newClock()}
-	for b := range s.fences {
-		s.fences[b] = s.prefix + redisdb.Tag(b) + ":fence"
+	for b := range s.buckets {
+		s.buckets[b] = s.prefix + redisdb.Tag(b) + ":flights"
 	}
 	for name, to := range map[string]*script{
 		"load": &s.scripts.load, "commit": &s.scripts.commit, "seats": &s.scripts.seats,
@@ -153,5 +151,3 @@ func (c *clock) now() int64 {
 	}
 	return c.ahead + c.elapsed()
 }
-
-func sorted[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

@@ -23,8 +23,8 @@ type position struct {
 }
 
 type bucketCursor struct {
-	bucket      int
-	holds, idem string // cursors of HSCAN, "" when done
+	bucket int
+	cursor string // of HSCAN
 }
 
 // Sweep implements store.Keeper. It goes round the buckets, a bounded number of records
@@ -36,7 +36,7 @@ func (s *Store) Sweep(ctx context.Context) (int, error) {
 	for looked < sweepLook {
 		at := &s.sweepAt
 		for len(at.begun) < sweepBuckets && begun < bucket.Count {
-			at.begun = append(at.begun, bucketCursor{bucket: at.next, holds: "0", idem: "0"})
+			at.begun = append(at.begun, bucketCursor{bucket: at.next, cursor: "0"})
 			at.next = (at.next + 1) % bucket.Count
 			begun++
 		}
@@ -67,16 +67,15 @@ func (s *Store) sweepStep(ctx context.Context) (removed, looked int, err error) 
 	var more []bucketCursor
 	for i, a := range answers {
 		fields, ok := a.Val().([]any)
-		if !ok || len(fields) != 4 {
+		if !ok || len(fields) != 3 {
 			return removed, looked, fmt.Errorf("redisstore: sweep answered %v", a.Val())
 		}
 		r, _ := fields[0].(int64)
 		l, _ := fields[1].(int64)
 		removed += int(r)
 		looked += int(l)
-		c := bucketCursor{bucket: s.sweepAt.begun[i].bucket, holds: text(fields[2]), idem: text(fields[3])}
-		if c.holds != "" || c.idem != "" {
-			more = append(more, c)
+		if cursor := text(fields[2]); cursor != "" {
+			more = append(more, bucketCursor{bucket: s.sweepAt.begun[i].bucket, cursor: cursor})
 		}
 	}
 	s.sweepAt.begun = more
@@ -87,8 +86,8 @@ func (s *Store) sweepPipeline(ctx context.Context) ([]*redis.Cmd, error) {
 	pipe := s.db.Pipeline()
 	answers := make([]*redis.Cmd, len(s.sweepAt.begun))
 	for i, c := range s.sweepAt.begun {
-		answers[i] = pipe.EvalSha(ctx, s.scripts.sweep.digest, []string{s.fences[c.bucket]},
-			idempotency.Keep.Microseconds(), c.holds, c.idem)
+		answers[i] = pipe.EvalSha(ctx, s.scripts.sweep.digest, []string{s.buckets[c.bucket]},
+			idempotency.Keep.Microseconds(), c.cursor)
 	}
 	_, err := pipe.Exec(ctx)
 	return answers, err

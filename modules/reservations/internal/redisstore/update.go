@@ -3,7 +3,6 @@ package redisstore
 import (
 	"context"
 	"fmt"
-	"maps"
 	"math/rand/v2"
 	"time"
 
@@ -77,15 +76,14 @@ func (s *Store) guess(sub store.Subject) (snapshot, bool) {
 	if !ok || now == 0 {
 		return snapshot{}, false
 	}
-	g := snapshot{
-		flightID: sub.FlightID, flight: known.record,
-		seats: make(map[string]string, len(sub.Seats)), customers: map[string]string{sub.CustomerID: ""},
-	}
+	g := snapshot{flightID: sub.FlightID, flight: known.record, fields: make([]field, 0, 1+len(sub.Seats))}
 	for _, seat := range sub.Seats {
-		g.seats[seat] = ""
+		g.fields = append(g.fields, field{name: seat, becomes: unchanged})
+	}
+	if sub.CustomerID != "" {
+		g.fields = append(g.fields, field{name: counts(sub.CustomerID), becomes: unchanged})
 	}
 	g.Now, g.Flight = now, &known.flight
-	g.State.Seats = map[string]store.Seat{}
 	return g, true
 }
 
@@ -112,24 +110,18 @@ func (s *Store) commit(ctx context.Context, sub store.Subject, l snapshot, c sto
 		return false, err
 	}
 	sent := s.clock.elapsed()
-	answer, err := s.run(ctx, s.scripts.commit, s.fences[sub.Bucket], args)
+	answer, err := s.run(ctx, s.scripts.commit, s.buckets[sub.Bucket], args)
 	if err != nil {
 		return false, err
 	}
-	a := text(answer)
-	if a == "" {
-		return false, fmt.Errorf("redisstore: commit answered %v", answer)
+	switch a := answer.(type) {
+	case string:
+		return false, misdirected(sub.Bucket, a)
+	case int64:
+		s.clock.learn(max(a, -a), sent, s.clock.elapsed())
+		return a > 0, nil
 	}
-	if a[0] == 'f' {
-		return false, misdirected(sub.Bucket, a[1:])
-	}
-	ok := true
-	now := number(a[1:], &ok)
-	if !ok {
-		return false, fmt.Errorf("redisstore: commit answered %q", a)
-	}
-	s.clock.learn(now, sent, s.clock.elapsed())
-	return a[0] == 'k', nil
+	return false, fmt.Errorf("redisstore: commit answered %v", answer)
 }
 
 // arguments are those of commit.lua.
@@ -141,122 +133,109 @@ func (l *snapshot) arguments(sub store.Subject, c store.Change, from, to int64) 
 	case c.Hold != nil:
 		ref = c.Hold.HoldID
 	}
-	args := make([]any, 0, 40)
-	args = append(args, l.fence, from, to, l.flightID, c.Event, ref)
-	args = l.appendSeats(args, c)
-
-	customers, err := l.recount(sub, c)
-	if err != nil {
+	if err := l.change(c); err != nil {
 		return nil, err
 	}
-	checks := 1 + len(customers)
-	at := len(args)
-	args = append(args, nil, "flights", l.flightID, l.flight)
-	for _, cust := range customers {
-		args = append(args, "cust", l.flightID+"|"+cust.name, cust.had)
+	args := make([]any, 0, 24+3*len(l.fields))
+	args = append(args, l.fence, from, to, l.flightID, l.flight, c.Event, ref, len(l.fields), 0)
+	checks := len(args) - 1
+	for _, f := range l.fields {
+		args = append(args, f.name, f.had, f.becomes)
 	}
-	for _, check := range []struct{ key, field, had string }{
-		{"holds", sub.HoldID, l.hold}, {"res", sub.ReservationID, l.reservation}, {"idem", sub.Key, l.recorded},
+	n := 0
+	for _, check := range []struct{ asked, key, field, had string }{
+		{sub.HoldID, "day", "h" + sub.HoldID, l.hold},
+		{sub.ReservationID, "res", sub.ReservationID, l.reservation},
+		{sub.Key, "day", "i" + sub.Key, l.recorded},
 	} {
-		if check.field != "" {
-			checks++
+		if check.asked != "" {
+			n++
 			args = append(args, check.key, check.field, check.had)
 		}
 	}
-	args[at] = checks
-	return appendWrites(args, l.flightID, sub, c, customers)
+	args[checks] = n
+	return appendWrites(args, sub, c)
 }
 
-// appendSeats adds every seat that was looked at or is to be written, with what it was
-// and what it becomes.
-func (l *snapshot) appendSeats(args []any, c store.Change) []any {
-	news := make(map[string]string, len(l.seats))
-	for seat := range l.seats {
-		news[seat] = "="
+// appendWrites adds what is written outside the flight's hash.
+func appendWrites(args []any, sub store.Subject, c store.Change) ([]any, error) {
+	if c.Record != nil && sub.Key == "" {
+		return nil, errs.E(errs.Internal, "redisstore: an answer to record without a key")
 	}
-	for _, seat := range c.Free {
-		news[seat] = ""
-	}
-	for seat, record := range c.Put {
-		news[seat] = packSeat(record)
-	}
-	args = append(args, len(news))
-	for seat, record := range news {
-		args = append(args, seat, l.seats[seat], record)
-	}
-	return args
-}
-
-func appendWrites(args []any, flightID string, sub store.Subject, c store.Change, customers []recounted) ([]any, error) {
-	if c.Hold != nil {
-		args = append(args, "holds", c.Hold.HoldID, packHold(c.Hold))
+	if c.Hold != nil || c.Record != nil {
+		args = append(args, "day", 0)
+		values := len(args)
+		if c.Hold != nil {
+			args = append(args, "h"+c.Hold.HoldID, packHold(c.Hold))
+		}
+		if c.Record != nil {
+			args = append(args, "i"+sub.Key, packRecord(c.Record))
+		}
+		args[values-1] = len(args) - values
 	}
 	if c.Reservation != nil {
-		args = append(args, "res", c.Reservation.ReservationID, packReservation(c.Reservation))
-	}
-	if c.Record != nil {
-		if sub.Key == "" {
-			return nil, errs.E(errs.Internal, "redisstore: an answer to record without a key")
-		}
-		args = append(args, "idem", sub.Key, packRecord(c.Record))
-	}
-	for _, cust := range customers {
-		if cust.now != cust.had {
-			args = append(args, "cust", flightID+"|"+cust.name, cust.now)
-		}
+		args = append(args, "res", 2, c.Reservation.ReservationID, packReservation(c.Reservation))
 	}
 	return args, nil
 }
 
-// recounted is a customer's record before and after a change.
-type recounted struct{ name, had, now string }
-
-// recount keeps the customers' records in step with the seats: a seat counts for whom
-// it is held. Only the customers whose record the decision used or changes come back.
-func (l *snapshot) recount(sub store.Subject, c store.Change) ([]recounted, error) {
-	touched := map[string]counted{}
-	of := func(customer string) (counted, error) {
-		if held, ok := touched[customer]; ok {
-			return held, nil
+// change enters what the fields become, and keeps the customers' counts in step with
+// the seats: a seat counts for whom it is held.
+func (l *snapshot) change(c store.Change) error {
+	for _, seat := range c.Free {
+		if err := l.uncount(seat); err != nil {
+			return err
 		}
-		record, ok := l.customers[customer]
-		if !ok {
-			return nil, errs.E(errs.Internal, "redisstore: a seat is held for a customer that the subject does not name")
-		}
-		held, err := unpackCounted(record)
-		touched[customer] = held
-		return held, err
+		l.seat(seat).becomes = ""
 	}
-	if sub.CustomerID != "" {
-		if _, err := of(sub.CustomerID); err != nil {
-			return nil, err
-		}
-	}
-	gone := c.Free
-	for seat := range maps.Keys(c.Put) {
-		gone = append(gone[:len(gone):len(gone)], seat)
-	}
-	for _, seat := range gone {
-		if was := l.State.Seats[seat]; was.Kind == store.Held && was.CustomerID != "" {
-			held, err := of(was.CustomerID)
-			if err != nil {
-				return nil, err
-			}
-			delete(held, seat)
+	for seat := range c.Put {
+		if err := l.uncount(seat); err != nil {
+			return err
 		}
 	}
 	for seat, record := range c.Put {
-		if record.Kind == store.Held && record.CustomerID != "" {
-			held, err := of(record.CustomerID)
-			if err != nil {
-				return nil, err
-			}
-			held[seat] = record.ExpiresAt
+		l.seat(seat).becomes = packSeat(record)
+		if record.Kind != store.Held || record.CustomerID == "" {
+			continue
+		}
+		if err := l.recount(record.CustomerID, seat, record.ExpiresAt); err != nil {
+			return err
 		}
 	}
-	all := make([]recounted, 0, len(touched))
-	for name, held := range touched {
-		all = append(all, recounted{name: name, had: l.customers[name], now: held.pack(l.Now)})
+	return nil
+}
+
+// seat gives the field of a seat; one that was not loaded must be absent.
+func (l *snapshot) seat(name string) *field {
+	if f := l.find(name); f != nil {
+		return f
 	}
-	return all, nil
+	l.fields = append(l.fields, field{name: name, becomes: unchanged})
+	return &l.fields[len(l.fields)-1]
+}
+
+// uncount takes a seat off the count of whoever holds it now.
+func (l *snapshot) uncount(seat string) error {
+	if was := l.State.Seats[seat]; was.Kind == store.Held && was.CustomerID != "" {
+		return l.recount(was.CustomerID, seat, 0)
+	}
+	return nil
+}
+
+// recount sets until when a customer holds a seat.
+func (l *snapshot) recount(customer, seat string, expires int64) error {
+	f := l.find(counts(customer))
+	if f == nil {
+		return errs.E(errs.Internal, "redisstore: a seat is held for a customer that the subject does not name")
+	}
+	now := f.had
+	if f.becomes != unchanged {
+		now = f.becomes
+	}
+	held, err := unpackCounted(now)
+	if err != nil {
+		return err
+	}
+	f.becomes = append(held.without(seat), countedSeat{seat, expires}).pack(l.Now)
+	return nil
 }

@@ -1,9 +1,9 @@
--- Reads every seat record of a flight, and the version under the field "#".
--- KEYS[1]  the bucket's fence        ARGV[1]  flight
+-- Reads a flight's hash: seat records, customers' counts, and the version under "#".
+-- KEYS[1]  the bucket's flights        ARGV[1]  flight
 -- Answers  time, fence, flight, {field, record, ...}
-local base = string.sub(KEYS[1], 1, -6)
 local t = redis.call('TIME')
+local facts = redis.call('HMGET', KEYS[1], '#', ARGV[1])
 return {
-  t[1] .. string.format('%06d', t[2]), redis.call('GET', KEYS[1]),
-  redis.call('HGET', base .. 'flights', ARGV[1]), redis.call('HGETALL', base .. 's:' .. ARGV[1]),
+  t[1] .. string.format('%06d', t[2]), facts[1], facts[2],
+  redis.call('HGETALL', string.sub(KEYS[1], 1, -8) .. 's:' .. ARGV[1]),
 }

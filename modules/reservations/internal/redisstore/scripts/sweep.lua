@@ -1,11 +1,11 @@
 -- Removes what has passed its time from one bucket, some hundred records a call.
 --
--- KEYS[1]  the bucket's fence; only an active bucket is swept
--- ARGV     microseconds to keep | cursor in holds | cursor in idem ("" is done)
--- Answers  records removed, records looked at, next cursor in holds, next cursor in idem
-local base = string.sub(KEYS[1], 1, -6)
-local fence = redis.call('GET', KEYS[1]) or ''
-if string.sub(fence, 1, 7) ~= 'active ' then return {0, 0, '', ''} end
+-- KEYS[1]  the bucket's flights, its fence among them; only an active bucket is swept
+-- ARGV     microseconds to keep | cursor
+-- Answers  records removed, records looked at, next cursor, "" at the end
+local base = string.sub(KEYS[1], 1, -8)
+local fence = redis.call('HGET', KEYS[1], '#') or ''
+if string.sub(fence, 1, 7) ~= 'active ' then return {0, 0, ''} end
 local t = redis.call('TIME')
 local now = t[1] * 1000000 + t[2]
 local old = now - ARGV[1]
@@ -33,33 +33,29 @@ local function free(id, flight, seats, customer)
       removed = removed + redis.call('HDEL', key, seat)
     end
   end
-  local field = flight .. '|' .. customer
-  local counted = redis.call('HGET', base .. 'cust', field)
+  local counted = redis.call('HGET', key, 'c' .. customer)
   if counted then
     for expires in string.gmatch(counted, '=(%d+)') do
       if tonumber(expires) > now then return end
     end
-    redis.call('HDEL', base .. 'cust', field)
+    redis.call('HDEL', key, 'c' .. customer)
   end
 end
 
-local function scan(key, cursor, visit)
-  if cursor == '' then return '' end
-  local page = redis.call('HSCAN', base .. key, cursor, 'COUNT', 100)
-  looked = looked + #page[2] / 2
-  for i = 1, #page[2], 2 do visit(page[2][i], fields(page[2][i + 1])) end
-  return page[1] == '0' and '' or page[1]
+local page = redis.call('HSCAN', base .. 'day', ARGV[2], 'COUNT', 100)
+for i = 1, #page[2], 2 do
+  local field, record = page[2][i], fields(page[2][i + 1])
+  looked = looked + 1
+  local ended
+  if string.sub(field, 1, 1) == 'h' then -- flight, seats, expiry, status, customer ...
+    ended = tonumber(record[3])
+    if ended <= now and record[4] == 'HELD' then free(string.sub(field, 2), record[1], record[2], record[5]) end
+  else -- created ...
+    ended = tonumber(record[1])
+  end
+  if ended <= old then removed = removed + redis.call('HDEL', base .. 'day', field) end
 end
-
-local holds = scan('holds', ARGV[2], function(id, hold) -- flight, seats, expiry, status, customer ...
-  local expires = tonumber(hold[3])
-  if expires <= now and hold[4] == 'HELD' then free(id, hold[1], hold[2], hold[5]) end
-  if expires <= old then removed = removed + redis.call('HDEL', base .. 'holds', id) end
-end)
-local idem = scan('idem', ARGV[3], function(key, record) -- created, ...
-  if tonumber(record[1]) <= old then removed = removed + redis.call('HDEL', base .. 'idem', key) end
-end)
 if ARGV[2] == '0' then
   removed = removed + redis.call('XTRIM', base .. 'events', 'MINID', string.format('%.0f', math.floor(old / 1000)))
 end
-return {removed, looked, holds, idem}
+return {removed, looked, page[1] == '0' and '' or page[1]}
