@@ -79,6 +79,8 @@ func Unmarshal(body []byte, v any) error {
 		return errs.E(errs.Invalid, "the body is empty; a JSON object is needed")
 	case !utf8.Valid(body):
 		return errs.E(errs.Invalid, "the body is not UTF-8")
+	case string(bytes.TrimSpace(body)) == "null": // would decode into anything, unnoticed
+		return errs.E(errs.Invalid, "the body is null; a JSON object is needed")
 	}
 	if err := checkShape(body); err != nil {
 		return err
@@ -91,11 +93,15 @@ func Unmarshal(body []byte, v any) error {
 	return nil
 }
 
+// maxDepth bounds how deep values may lie in each other: the walk keeps a path for each
+// level, which unbounded would grow with the square of the body.
+const maxDepth = 32
+
 // checkShape walks the tokens: one value, no field twice, no NUL in a string.
 func checkShape(body []byte) error {
 	d := json.NewDecoder(bytes.NewReader(body))
 	d.UseNumber()
-	if err := checkValue(d, ""); err != nil {
+	if err := checkValue(d, "", 0); err != nil {
 		return err
 	}
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
@@ -104,7 +110,10 @@ func checkShape(body []byte) error {
 	return nil
 }
 
-func checkValue(d *json.Decoder, at string) error {
+func checkValue(d *json.Decoder, at string, depth int) error {
+	if depth > maxDepth {
+		return errs.E(errs.Invalid, "the body's values lie more than %d deep in each other", maxDepth)
+	}
 	token, err := d.Token()
 	if err != nil {
 		return explain(err)
@@ -116,10 +125,10 @@ func checkValue(d *json.Decoder, at string) error {
 		}
 	case json.Delim:
 		if t == '{' {
-			return checkObject(d, at)
+			return checkObject(d, at, depth)
 		}
 		for i := 0; d.More(); i++ {
-			if err := checkValue(d, at+"[]"); err != nil {
+			if err := checkValue(d, at+"[]", depth+1); err != nil {
 				return err
 			}
 		}
@@ -129,7 +138,7 @@ func checkValue(d *json.Decoder, at string) error {
 	return nil
 }
 
-func checkObject(d *json.Decoder, at string) error {
+func checkObject(d *json.Decoder, at string, depth int) error {
 	seen := map[string]bool{}
 	for d.More() {
 		token, err := d.Token()
@@ -141,7 +150,7 @@ func checkObject(d *json.Decoder, at string) error {
 			return errs.E(errs.Invalid, "the field %q comes twice", name)
 		}
 		seen[strings.ToLower(name)] = true
-		if err := checkValue(d, strings.TrimPrefix(at+"."+name, ".")); err != nil {
+		if err := checkValue(d, strings.TrimPrefix(at+"."+name, "."), depth+1); err != nil {
 			return err
 		}
 	}
