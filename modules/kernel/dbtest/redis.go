@@ -32,7 +32,7 @@ func startRedis(settings ...string) (*instance, error) {
 		return exec.Command(server, args...) //nolint:noctx // lives as long as the process
 	}
 	i.ready = func(i *instance) error {
-		return withRedis(i.addr, func(ctx context.Context, c *redis.Client) error { return c.Ping(ctx).Err() })
+		return withRedis(context.Background(), i.addr, func(ctx context.Context, c *redis.Client) error { return c.Ping(ctx).Err() })
 	}
 	if err := i.launch(); err != nil {
 		i.remove()
@@ -83,7 +83,7 @@ func clusterReady(ctx context.Context, addr string) error {
 		return nil
 	}
 	for {
-		err := withRedis(addr, check)
+		err := withRedis(ctx, addr, check)
 		if err == nil {
 			return nil
 		}
@@ -95,8 +95,8 @@ func clusterReady(ctx context.Context, addr string) error {
 	}
 }
 
-func withRedis(addr string, fn func(context.Context, *redis.Client) error) error {
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+func withRedis(ctx context.Context, addr string, fn func(context.Context, *redis.Client) error) error {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
 	client := redis.NewClient(&redis.Options{Addr: addr, MaxRetries: -1})
 	defer func() { _ = client.Close() }()

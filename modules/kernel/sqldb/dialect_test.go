@@ -1,6 +1,7 @@
 package sqldb_test
 
 import (
+	"errors"
 	"testing"
 	"time"
 
@@ -66,7 +67,7 @@ func TestMarks(t *testing.T) {
 
 func TestFailKeepsErrorsOfOurs(t *testing.T) {
 	ours := errs.E(errs.NotFound, "nothing here")
-	if sqldb.Fail(nil) != nil || sqldb.Fail(ours) != error(ours) {
+	if sqldb.Fail(nil) != nil || !errors.Is(sqldb.Fail(ours), ours) || errs.CodeOf(sqldb.Fail(ours)) != errs.NotFound {
 		t.Error("Fail changed an error of ours")
 	}
 }

@@ -75,11 +75,11 @@ func (d *DB) transact(ctx context.Context, fn func(*Tx) error) error {
 	defer func() { _ = conn.Close() }()
 	tx := &Tx{conn: conn, oneTrip: true, opening: "START TRANSACTION"}
 	if err := protect(func() error { return fn(tx) }); err != nil {
-		tx.rollback()
+		tx.rollback() //nolint:contextcheck // also when the caller's has ended
 		return err
 	}
 	if err := tx.commit(ctx); err != nil {
-		tx.rollback()
+		tx.rollback() //nolint:contextcheck // also when the caller's has ended
 		return err
 	}
 	return nil

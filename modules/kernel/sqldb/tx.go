@@ -143,7 +143,7 @@ func (t *Tx) queryTogether(ctx context.Context, batch []Stmt) error {
 			return err
 		}
 	}
-	for rows.NextResultSet() { //nolint:revive // drains answers behind the last SELECT, and their errors
+	for rows.NextResultSet() { // drains answers behind the last SELECT, and their errors
 	}
 	return rows.Err()
 }
@@ -158,7 +158,7 @@ func (t *Tx) runEach(ctx context.Context, batch []Stmt) error {
 }
 
 func (t *Tx) runOne(ctx context.Context, s Stmt) error {
-	prepared, done, err := t.cache.get(ctx, t.conn, s.SQL)
+	prepared, done, err := t.cache.get(ctx, t.conn, s.SQL) //nolint:sqlclosecheck // the cache keeps it; done closes what it does not
 	if err != nil {
 		return err
 	}
