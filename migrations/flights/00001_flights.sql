@@ -78,13 +78,14 @@ CREATE TABLE flights (
   CONSTRAINT flight_minutes CHECK (minutes > 0),
   CONSTRAINT flight_id_short CHECK (length(flight_id) <= 32)
 );
--- A search pages by instant of departure, within what it was narrowed to.
+-- A search pages by instant of departure, within what it was narrowed to. The last index
+-- holds the price too, so that a price alone, which may be rare, is looked for in it.
 CREATE INDEX flights_route ON flights (origin, destination, dep_utc);
 CREATE INDEX flights_origin ON flights (origin, dep_utc);
 CREATE INDEX flights_destination ON flights (destination, dep_utc);
 CREATE INDEX flights_date ON flights (dep_date, dep_utc);
 CREATE INDEX flights_carrier ON flights (carrier, dep_utc);
-CREATE INDEX flights_departure ON flights (dep_utc);
+CREATE INDEX flights_departure ON flights (dep_utc, currency, price);
 
 -- Answers of requests that came with an Idempotency-Key; created_at in microseconds.
 CREATE TABLE idempotency (

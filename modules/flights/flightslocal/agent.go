@@ -117,7 +117,8 @@ func geometryOf(aircraft string, seats int, given *flights.SeatMap) (store.Geome
 		if g.Map, err = geometry.Archetype(aircraft, seats); err != nil {
 			return g, err
 		}
-		g.Seats = geometry.Seats(g.Map)
+		g.Archetype, _ = geometry.Canonical(aircraft)
+		g.Map.Configuration, g.Seats = "", geometry.Seats(g.Map) // the store gives the name
 		return g, nil
 	}
 	const maxCode, capitals = 8, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"

@@ -73,7 +73,8 @@ func (s *Service) ByNumber(ctx context.Context, designator, departureLocal strin
 	if err != nil {
 		return flights.Flight{}, err
 	}
-	row, ok := store.Row{}, false
+	var row store.Row
+	var ok bool
 	if departureLocal == "" {
 		row, ok, err = s.store.Next(ctx, canonical, time.Now().Unix())
 	} else {

@@ -199,3 +199,15 @@ func openCursor(text, mark string) (*store.Position, error) {
 	}
 	return &c.Position, nil
 }
+
+// SearchSQL gives the one statement that Search runs for the criteria's first page, so
+// that a benchmark can compare Search with it.
+func (s *Service) SearchSQL(c flights.Criteria) (string, []any, error) {
+	q, err := queryOf(&c)
+	if err != nil {
+		return "", nil, err
+	}
+	q.Limit++
+	text, args := q.SQL(s.store.DB().Dialect())
+	return text, args, nil
+}

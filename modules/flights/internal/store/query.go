@@ -165,7 +165,10 @@ func (q *Query) where() ([]string, []any) {
 		add("currency=?", q.Currency)
 	}
 	if q.MaxPrice > 0 {
-		add(q.price()+"<=?", q.MaxPrice)
+		add("price<=?", q.MaxPrice) // of the index by departure; the cabin's is no lower
+		if q.Cabin != "" {
+			add(columnOf(q.Cabin)+"<=?", q.MaxPrice)
+		}
 	}
 	if q.Nonstop {
 		add("stops=0")

@@ -21,20 +21,23 @@ func (s *Store) Flight(ctx context.Context, flightID string) (Row, bool, error) 
 	return s.one(ctx, selectFlight+"flight_id=?", flightID)
 }
 
+// A + before a column keeps SQLite from choosing that column's index over the
+// designator's; to MySQL it says nothing.
+
 // Departing gives the flight of a designator at a local departure time.
 func (s *Store) Departing(ctx context.Context, designator string, at wall.Time) (Row, bool, error) {
-	return s.one(ctx, selectFlight+"designator=? AND dep_date=? AND dep_time=? ORDER BY dep_utc LIMIT 1",
+	return s.one(ctx, selectFlight+"designator=? AND +dep_date=? AND dep_time=? ORDER BY +dep_utc LIMIT 1",
 		designator, at.Day(), at.Clock())
 }
 
 // Next gives the first flight of a designator that departs at or after now (seconds since
 // 1970) and is not cancelled; without one, the last that departed.
 func (s *Store) Next(ctx context.Context, designator string, now int64) (Row, bool, error) {
-	r, ok, err := s.one(ctx, selectFlight+"designator=? AND dep_utc>=? AND status=0 ORDER BY dep_utc LIMIT 1", designator, now)
+	r, ok, err := s.one(ctx, selectFlight+"designator=? AND +dep_utc>=? AND status=0 ORDER BY +dep_utc LIMIT 1", designator, now)
 	if ok || err != nil {
 		return r, ok, err
 	}
-	return s.one(ctx, selectFlight+"designator=? AND dep_utc<? ORDER BY dep_utc DESC LIMIT 1", designator, now)
+	return s.one(ctx, selectFlight+"designator=? AND +dep_utc<? ORDER BY +dep_utc DESC LIMIT 1", designator, now)
 }
 
 func (s *Store) one(ctx context.Context, query string, args ...any) (Row, bool, error) {

@@ -64,21 +64,20 @@ func seatMap(archetype string, economy, business, first int) store.Geometry {
 	return g
 }
 
-var (
-	carrierCodes = []string{"AA", "BA", "LH", "4U", "Z9"}
-	airportCodes = []string{"JFK", "LHR", "FRA", "ATL", "NRT", "SYD"}
-)
+func carrierCodes() []string { return []string{"AA", "BA", "LH", "4U", "Z9"} }
+
+func airportCodes() []string { return []string{"JFK", "LHR", "FRA", "ATL", "NRT", "SYD"} }
 
 // randomRows makes n flights over five days, many with equal times, prices and durations.
 func randomRows(r *rand.Rand, n int, configurations []store.Configuration) []store.Row {
 	rows := make([]store.Row, 0, n)
 	for i := range n {
-		carrier := carrierCodes[min(r.IntN(8), 4)]
-		from := r.IntN(len(airportCodes))
+		carrier := carrierCodes()[min(r.IntN(8), 4)]
+		from := r.IntN(len(airportCodes()))
 		c := configurations[r.IntN(len(configurations))]
 		row := store.Row{
-			Designator: fmt.Sprintf("%s%d", carrier, i+1), Carrier: carrier, Origin: airportCodes[from],
-			Destination: airportCodes[(from+1+r.IntN(len(airportCodes)-1))%len(airportCodes)],
+			Designator: fmt.Sprintf("%s%d", carrier, i+1), Carrier: carrier, Origin: airportCodes()[from],
+			Destination: airportCodes()[(from+1+r.IntN(len(airportCodes())-1))%len(airportCodes())],
 			Departure:   wall.Of(20261120+r.IntN(5), r.IntN(4)*600), Configuration: c.ID,
 			Currency: []string{"EUR", "JPY", "USD"}[r.IntN(3)], Stops: r.IntN(2), Cancelled: r.IntN(10) == 0, Version: 1,
 		}
@@ -140,18 +139,16 @@ func randomQuery(r *rand.Rand) store.Query {
 	sometimes := func(n int) bool { return r.IntN(n) == 0 }
 	q := store.Query{Sort: []flights.Sort{flights.ByDeparture, flights.ByPrice, flights.ByDuration}[r.IntN(3)], Limit: 1 + r.IntN(60)}
 	if sometimes(2) {
-		q.Origin = airportCodes[r.IntN(len(airportCodes))]
+		q.Origin = airportCodes()[r.IntN(len(airportCodes()))]
 	}
 	if sometimes(3) {
-		q.Destination = airportCodes[r.IntN(len(airportCodes))]
+		q.Destination = airportCodes()[r.IntN(len(airportCodes()))]
 	}
 	if sometimes(2) {
 		q.Date = wall.Of(20261120+r.IntN(5), 0)
 	}
 	if sometimes(3) {
-		for _, c := range carrierCodes[:1+r.IntN(4)] {
-			q.Carriers = append(q.Carriers, c)
-		}
+		q.Carriers = carrierCodes()[:1+r.IntN(4)]
 	}
 	if sometimes(3) {
 		q.Cabin = store.Cabins()[r.IntN(4)]
