@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"unicode"
 
 	"banyan/modules/kernel/errs"
 	"banyan/modules/kernel/web"
@@ -91,6 +92,9 @@ func (c *Caller) request(ctx context.Context, call Call) (*http.Request, error) 
 		req.Header.Set(web.RequestIDHeader, id)
 	}
 	for name, value := range call.Header {
+		if strings.ContainsFunc(value, unicode.IsControl) {
+			return nil, errs.E(errs.Invalid, "%s may have visible ASCII characters only", name)
+		}
 		if value != "" {
 			req.Header.Set(name, value)
 		}

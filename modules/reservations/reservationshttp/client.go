@@ -30,7 +30,7 @@ func (c *Client) Hold(ctx context.Context, r reservations.HoldRequest) (reservat
 		return reservations.Hold{}, err
 	}
 	return c.onHold(ctx, rest.Call{Method: http.MethodPost, Path: path,
-		In:     timedClaim{claim{r.Seats, r.CustomerID}, r.TTLSeconds},
+		In:     timedClaim{r.Seats, r.CustomerID, r.TTLSeconds},
 		Header: map[string]string{idempotency.Header: r.Key}})
 }
 

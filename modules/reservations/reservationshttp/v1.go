@@ -13,7 +13,7 @@ import (
 	"banyan/modules/reservations"
 )
 
-// claim is the body of a hold and of a reservation; the flight is in the path.
+// claim is the body of a reservation; the flight is in the path.
 type claim struct {
 	Seats      []string `json:"seats"`
 	CustomerID string   `json:"customer_id"`
@@ -21,8 +21,9 @@ type claim struct {
 
 // timedClaim is the body of a hold.
 type timedClaim struct {
-	claim
-	TTLSeconds int `json:"ttl_seconds"`
+	Seats      []string `json:"seats"`
+	CustomerID string   `json:"customer_id"`
+	TTLSeconds int      `json:"ttl_seconds"`
 }
 
 func (a api) hold(w http.ResponseWriter, r *http.Request) error {
