@@ -3,9 +3,9 @@ package reservationshttp_test
 import (
 	"testing"
 
-	"banyan/modules/reservations/reservationshttp"
 	"banyan/modules/kernel/openapi"
 	"banyan/modules/kernel/web"
+	"banyan/modules/reservations/reservationshttp"
 )
 
 func TestSpecAndRouterAgree(t *testing.T) {
