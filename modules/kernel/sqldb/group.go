@@ -11,9 +11,9 @@ import (
 // maxGroup bounds how many transactions share one commit.
 const maxGroup = 128
 
-// grouper is SQLite's one writer. Transactions that arrive while a commit is under
-// way share the next one, each in a savepoint of its own, so that many callers pay
-// for one fsync and one caller's failure stays its own.
+// grouper is SQLite's one writer. Transactions that arrive while others run share
+// their commit, so that many callers pay for one fsync. When one of them fails after
+// writing, all run again in savepoints, and its failure stays its own.
 type grouper struct {
 	conn  *sql.Conn
 	cache *stmtCache
@@ -77,43 +77,21 @@ func (g *grouper) run() {
 	for {
 		select {
 		case j := <-g.jobs:
-			g.commit(g.gather(j))
+			g.commit(j)
 		case <-g.quit:
 			return
 		}
 	}
 }
 
-// gather takes what is waiting, without waiting for more.
-func (g *grouper) gather(first *job) []*job {
-	batch := []*job{first}
-	for len(batch) < maxGroup {
-		select {
-		case j := <-g.jobs:
-			batch = append(batch, j)
-		default:
-			return batch
-		}
-	}
-	return batch
-}
-
-// commit runs a batch in one transaction and answers every caller.
-func (g *grouper) commit(batch []*job) {
+// commit runs the first caller's transaction and those that arrive meanwhile, commits
+// them together, and only then answers: what one of them read may be another's write.
+func (g *grouper) commit(first *job) {
 	// Not the callers' contexts: an interrupted statement would roll back everyone.
 	ctx := context.Background()
-	tx := &Tx{conn: g.conn, cache: g.cache}
-	err := tx.runOne(ctx, S("BEGIN IMMEDIATE"))
-	for _, j := range batch {
-		if err == nil {
-			err = tx.savepoint(ctx, j)
-		}
-	}
-	if err == nil {
-		err = tx.runOne(ctx, S("COMMIT"))
-	}
-	if err != nil {
-		_, _ = g.conn.ExecContext(ctx, "ROLLBACK")
+	batch, err := g.together(ctx, first)
+	if errors.Is(err, errSpoilt) {
+		err = g.apart(ctx, batch)
 	}
 	for _, j := range batch {
 		if err != nil {
@@ -123,14 +101,86 @@ func (g *grouper) commit(batch []*job) {
 	}
 }
 
+// errSpoilt says that a caller failed after it had written.
+var errSpoilt = errors.New("sqldb: a transaction of the group failed half-way")
+
+// together runs callers one after the other without savepoints, which cost more than
+// most transactions: a caller that fails has usually read only, and leaves no trace.
+func (g *grouper) together(ctx context.Context, first *job) ([]*job, error) {
+	var batch []*job
+	err := g.transaction(ctx, func(tx *Tx) error {
+		for j := first; j != nil; j = g.next(len(batch)) {
+			batch = append(batch, j)
+			if tx.wrote = false; tx.attempt(ctx, j) != nil && tx.wrote {
+				return errSpoilt
+			}
+		}
+		return nil
+	})
+	if len(batch) == 0 {
+		batch = append(batch, first) // BEGIN failed
+	}
+	return batch, err
+}
+
+// next is a caller that waits already, nil when there is none or the group is full.
+func (g *grouper) next(size int) *job {
+	if size == maxGroup {
+		return nil
+	}
+	select {
+	case j := <-g.jobs:
+		return j
+	default:
+		return nil
+	}
+}
+
+// apart runs the same callers again, each in a savepoint.
+func (g *grouper) apart(ctx context.Context, batch []*job) error {
+	return g.transaction(ctx, func(tx *Tx) error {
+		for _, j := range batch {
+			if err := tx.savepoint(ctx, j); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func (g *grouper) transaction(ctx context.Context, fn func(*Tx) error) error {
+	tx := &Tx{conn: g.conn, cache: g.cache}
+	err := tx.runOne(ctx, S("BEGIN IMMEDIATE"))
+	if err == nil {
+		err = fn(tx)
+	}
+	if err == nil {
+		err = tx.runOne(ctx, S("COMMIT"))
+	}
+	if err != nil {
+		_, _ = g.conn.ExecContext(ctx, "ROLLBACK")
+	}
+	return err
+}
+
 // savepoint runs one caller's transaction. The error it returns is fatal to the
 // whole batch; the caller's own is kept in the job.
 func (t *Tx) savepoint(ctx context.Context, j *job) error {
-	if j.err = j.ctx.Err(); j.err != nil {
-		return nil
-	}
 	if err := t.runOne(ctx, S("SAVEPOINT caller")); err != nil {
 		return err
+	}
+	if t.attempt(ctx, j) != nil {
+		if err := t.runOne(ctx, S("ROLLBACK TO caller")); err != nil {
+			return errors.Join(j.err, err)
+		}
+	}
+	return t.runOne(ctx, S("RELEASE caller"))
+}
+
+// attempt runs a caller's function and keeps its error in the job.
+func (t *Tx) attempt(ctx context.Context, j *job) error {
+	if j.err = j.ctx.Err(); j.err != nil {
+		return j.err
 	}
 	t.last = nil
 	j.err = protect(func() error {
@@ -139,12 +189,7 @@ func (t *Tx) savepoint(ctx context.Context, j *job) error {
 		}
 		return t.runEach(ctx, t.last)
 	})
-	if j.err != nil {
-		if err := t.runOne(ctx, S("ROLLBACK TO caller")); err != nil {
-			return errors.Join(j.err, err)
-		}
-	}
-	return t.runOne(ctx, S("RELEASE caller"))
+	return j.err
 }
 
 // protect turns a caller's panic into an error: it must take neither the writer with it

@@ -18,9 +18,10 @@ import (
 func stall(t *testing.T, db *sqldb.DB) (release func()) {
 	t.Helper()
 	entered, leave, left := make(chan struct{}), make(chan struct{}), make(chan error, 1)
+	enter := sync.OnceFunc(func() { close(entered) }) // the transaction may run twice
 	go func() {
 		left <- db.Do(t.Context(), func(*sqldb.Tx) error {
-			close(entered)
+			enter()
 			<-leave
 			return nil
 		})
@@ -121,7 +122,7 @@ func TestCloseWaitsForTheCommitUnderWay(t *testing.T) {
 	entered, answer := make(chan struct{}), make(chan error, 1)
 	go func() {
 		answer <- db.Do(t.Context(), func(tx *sqldb.Tx) error {
-			close(entered)
+			enter()
 			time.Sleep(50 * time.Millisecond)
 			return tx.Run(t.Context(), sqldb.S(insert, 1, 1))
 		})

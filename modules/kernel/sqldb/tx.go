@@ -37,6 +37,7 @@ type Tx struct {
 	opening string // sent with the first batch
 	last    []Stmt
 	cache   *stmtCache // SQLite
+	wrote   bool       // SQLite: a statement without an answer was run
 }
 
 // Run sends a batch: one round trip on MySQL, statement by statement on SQLite.
@@ -164,6 +165,7 @@ func (t *Tx) runOne(ctx context.Context, s Stmt) error {
 	}
 	defer done()
 	if s.Rows == nil {
+		t.wrote = true
 		result, err := prepared.ExecContext(ctx, s.Args...)
 		if err == nil && s.Affected != nil {
 			*s.Affected, err = result.RowsAffected()
