@@ -4,7 +4,6 @@ SHELL := /usr/bin/env bash
 .PHONY: help run build test test-race lint fmt bench e2e up down logs migrate add-migration add-module clean
 
 local := deploy/local
-version := $(shell git describe --tags --always --dirty 2>/dev/null || echo development)
 PKG ?= ./...
 
 help: ## print this
@@ -15,9 +14,9 @@ run: build ## build and serve with sample data on an embedded database in ./data
 
 build: ## build bin/banyan, bin/banyan-flights and bin/banyan-reservations
 	@mkdir -p bin
-	go build -trimpath -ldflags "$(LDFLAGS)" -o bin/banyan ./app
-	go build -trimpath -ldflags "$(LDFLAGS)" -o bin/banyan-flights ./extracted/flights
-	go build -trimpath -ldflags "$(LDFLAGS)" -o bin/banyan-reservations ./extracted/reservations
+	go build -o bin/banyan ./app
+	go build -o bin/banyan-flights ./extracted/flights
+	go build -o bin/banyan-reservations ./extracted/reservations
 
 test: ## run all tests on a private MariaDB and Redis (one part: PKG=./modules/flights/...)
 	@$(local)/test.sh $(PKG)
@@ -34,8 +33,8 @@ fmt: ## format the sources
 bench: ## measure what is promised as ratios
 	@$(local)/test.sh -run '^$$' -bench . ./deploy/bench/...
 
-up: build ## start everything as processes of its own (one service: S=flights)
-	@$(local)/up.sh $(S)
+up: build ## start everything as processes of its own (one service: S=flights; stores of their own: STORES=own)
+	@STORES=$(STORES) $(local)/up.sh $(S)
 
 down: ## stop what up started (one service: S=flights)
 	@$(local)/down.sh $(S)

@@ -40,24 +40,21 @@ start_mariadb() {
 
 # grants gives every program its own user: the extracted services see one schema each.
 grants() {
-    local user schemas
+    local line
     {
-        say "CREATE DATABASE IF NOT EXISTS banyan; CREATE DATABASE IF NOT EXISTS banyan_flights; CREATE DATABASE IF NOT EXISTS banyan_reservations;"
-        say "CREATE DATABASE IF NOT EXISTS own_flights;"
-        for user in banyan flights reservations tests; do
-            say "CREATE USER IF NOT EXISTS '$user'@'127.0.0.1'; ALTER USER '$user'@'127.0.0.1' IDENTIFIED BY '$(secret "mysql-$user")';"
-        done
-        for schemas in 'banyan banyan' 'banyan\_% banyan' 'banyan_flights flights' 'own_flights flights' \
-            'banyan_reservations reservations' 'banyan\_test\_% tests'; do
-            say "GRANT ALL ON \`${schemas% *}\`.* TO '${schemas#* }'@'127.0.0.1';"
+        for line in 'banyan banyan\_%' 'flights banyan_flights' 'flights own_flights' \
+            'reservations banyan_reservations' 'tests banyan\_test\_%'; do
+            set -- "${line% *}" "${line#* }"
+            say "CREATE USER IF NOT EXISTS '$1'@'127.0.0.1'; ALTER USER '$1'@'127.0.0.1' IDENTIFIED BY '$(secret "mysql-$1")';"
+            say "GRANT ALL ON \`$2\`.* TO '$1'@'127.0.0.1';"
         done
     } | sql || fail "MariaDB did not accept the users and grants"
-    for user in banyan tests; do
-        private "$LOCAL_DIR/secrets/dsn-$user" "$(dsn "$user" banyan)"
-    done
-    private "$LOCAL_DIR/secrets/dsn-flights" "$(dsn flights banyan_flights)"
-    private "$LOCAL_DIR/secrets/dsn-reservations" "$(dsn reservations banyan_reservations)"
-    private "$LOCAL_DIR/secrets/dsn-own-flights" "$(dsn flights own_flights)"
+    # A program takes the base and adds the context's name: banyan_flights.
+    private "$LOCAL_DIR/secrets/dsn-banyan" "$(dsn banyan banyan)"
+    private "$LOCAL_DIR/secrets/dsn-flights" "$(dsn flights banyan)"
+    private "$LOCAL_DIR/secrets/dsn-flights-own" "$(dsn flights own)"
+    private "$LOCAL_DIR/secrets/dsn-reservations" "$(dsn reservations banyan)"
+    private "$LOCAL_DIR/secrets/dsn-tests" "$(dsn tests '')"
 }
 
 dsn() { printf '%s:%s@tcp(127.0.0.1:%s)/%s' "$1" "$(secret "mysql-$1")" "$LOCAL_MYSQL_PORT" "$2"; }
