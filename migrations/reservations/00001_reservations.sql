@@ -31,7 +31,6 @@ CREATE TABLE configurations (
   seats TEXT NOT NULL
 );
 
--- The row of a flight is also the lock under which its seats change.
 CREATE TABLE flights (
   flight_id VARCHAR(32) COLLATE binary NOT NULL PRIMARY KEY,
   designator VARCHAR(8) COLLATE binary NOT NULL,
@@ -42,14 +41,6 @@ CREATE TABLE flights (
   CONSTRAINT flight_id_length CHECK (length(flight_id) <= 32)
 );
 CREATE INDEX flights_number ON flights (designator, departure_date);
-
--- Seat state. A flight has a version from its first write on.
-CREATE TABLE versions (
-  bucket INT NOT NULL,
-  flight_id VARCHAR(32) COLLATE binary NOT NULL,
-  version BIGINT NOT NULL,
-  PRIMARY KEY (bucket, flight_id)
-);
 
 -- A seat that is not free: H held, R reserved, B blocked. ref is the hold, the
 -- reservation, or the reason of the block.
@@ -66,8 +57,7 @@ CREATE TABLE seats (
   CONSTRAINT seat_kind CHECK (kind IN ('H', 'R', 'B'))
 );
 
--- sweep_at is when the sweeper looks next: at the expiry to free the seats, a day later
--- to forget the hold. Lists of seats are comma-separated.
+-- Lists of seats are comma-separated.
 CREATE TABLE holds (
   hold_id VARCHAR(22) COLLATE binary NOT NULL PRIMARY KEY,
   flight_id VARCHAR(32) COLLATE binary NOT NULL,
@@ -78,10 +68,8 @@ CREATE TABLE holds (
   created_at BIGINT NOT NULL,
   expires_at BIGINT NOT NULL,
   extensions INT NOT NULL,
-  reservation_id VARCHAR(22) COLLATE binary NOT NULL,
-  sweep_at BIGINT NOT NULL
+  reservation_id VARCHAR(22) COLLATE binary NOT NULL
 );
-CREATE INDEX holds_sweep ON holds (sweep_at);
 
 CREATE TABLE reservations (
   reservation_id VARCHAR(22) COLLATE binary NOT NULL PRIMARY KEY,
@@ -94,36 +82,32 @@ CREATE TABLE reservations (
   related VARCHAR(22) COLLATE binary NOT NULL
 );
 
-CREATE TABLE idempotency (
-  bucket INT NOT NULL,
-  request_key VARCHAR(128) COLLATE binary NOT NULL,
-  fingerprint VARCHAR(64) COLLATE binary NOT NULL,
-  answer TEXT NOT NULL,
-  created_at BIGINT NOT NULL,
-  PRIMARY KEY (bucket, request_key),
-  CONSTRAINT request_key_length CHECK (length(request_key) <= 128)
-);
-CREATE INDEX idempotency_age ON idempotency (created_at);
-
--- Outgoing events: what happened to a flight's seats, one for each version.
+-- What was done to the seats of a flight, a row for each write. The newest row tells the
+-- flight's version, and its key is what keeps two writers from deciding on the same
+-- state: the second finds the next version taken. With the row go the fence's epoch
+-- (0, which is refused, if it is not active), the request's idempotency key and answer.
 CREATE TABLE events (
   bucket INT NOT NULL,
   flight_id VARCHAR(32) COLLATE binary NOT NULL,
   version BIGINT NOT NULL,
+  epoch BIGINT NOT NULL,
   type VARCHAR(16) COLLATE binary NOT NULL,
   ref VARCHAR(22) COLLATE binary NOT NULL,
   created_at BIGINT NOT NULL,
-  PRIMARY KEY (bucket, flight_id, version)
+  request_key VARCHAR(128) COLLATE binary,
+  fingerprint VARCHAR(64) COLLATE binary,
+  answer TEXT,
+  PRIMARY KEY (bucket, flight_id, version),
+  CONSTRAINT event_epoch CHECK (epoch > 0),
+  CONSTRAINT request_key_length CHECK (length(request_key) <= 128)
 );
-CREATE INDEX events_age ON events (created_at);
+CREATE UNIQUE INDEX events_key ON events (bucket, request_key);
 
 -- +goose Down
 DROP TABLE events;
-DROP TABLE idempotency;
 DROP TABLE reservations;
 DROP TABLE holds;
 DROP TABLE seats;
-DROP TABLE versions;
 DROP TABLE flights;
 DROP TABLE configurations;
 DROP TABLE feeds;

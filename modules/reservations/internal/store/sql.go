@@ -4,16 +4,21 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"sync/atomic"
 
 	"banyan/modules/kernel/bucket"
 	"banyan/modules/kernel/errs"
 	"banyan/modules/kernel/sqldb"
 )
 
-// SQL is the store on MySQL, MariaDB and SQLite. The order in which it locks is always
-// the same: a bucket's fence (shared), the flight's row (exclusive), then rows that
-// belong to the flight. A duplicate idempotency key makes a transaction run once more.
-type SQL struct{ db *sqldb.DB }
+// SQL is the store on MySQL, MariaDB and SQLite. Every write of a flight inserts the
+// flight's next version into events, so that of two writers who decided on the same
+// state one fails and decides again.
+type SQL struct {
+	db *sqldb.DB
+	// sweeping is the bucket at which the next sweep starts.
+	sweeping atomic.Int64
+}
 
 // SQLOptions of NewSQL.
 type SQLOptions struct {

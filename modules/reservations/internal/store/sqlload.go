@@ -65,12 +65,12 @@ func newSnapshot(d sqldb.Dialect, sub Subject, all bool) *snapshot {
 	q.add(d.NowMicros()+",fe.epoch,fe.mode", &q.now, &q.epoch, &q.mode)
 	q.subject()
 	f := &q.flight
-	q.add(",f.flight_id,f.designator,f.departure_date,f.configuration,f.is_open,f.seq,v.version",
+	q.add(",f.flight_id,f.designator,f.departure_date,f.configuration,f.is_open,f.seq,"+
+		"(SELECT e.version FROM events e WHERE e.bucket=fe.bucket AND e.flight_id=f.flight_id ORDER BY e.version DESC LIMIT 1)",
 		&f.id, &f.designator, &f.date, &f.configuration, &f.open, &f.seq, &f.version)
-	q.join(" LEFT JOIN versions v ON v.bucket=fe.bucket AND v.flight_id=f.flight_id")
 	if sub.Key != "" {
 		q.add(",i.fingerprint,i.answer,i.created_at", &q.recorded.fingerprint, &q.recorded.answer, &q.recorded.created)
-		q.join(" LEFT JOIN idempotency i ON i.bucket=fe.bucket AND i.request_key=?", sub.Key)
+		q.join(" LEFT JOIN events i ON i.bucket=fe.bucket AND i.request_key=?", sub.Key)
 	}
 	if wanted, args := q.wanted(); all || wanted != "" {
 		s := &q.seat
@@ -200,16 +200,16 @@ func split(seats string) []string { return strings.Split(seats, ",") }
 
 // Read implements Store.
 func (s *SQL) Read(ctx context.Context, sub Subject) (State, error) {
-	return s.read(ctx, newSnapshot(s.db.Dialect(), sub, false))
+	return s.read(ctx, newSnapshot(s.db.Dialect(), sub, false), ModeActive, ModeReadOnly)
 }
 
 // Seats implements Store.
 func (s *SQL) Seats(ctx context.Context, flightID string) (State, error) {
 	sub := Subject{Bucket: bucket.Of(flightID), FlightID: flightID}
-	return s.read(ctx, newSnapshot(s.db.Dialect(), sub, true))
+	return s.read(ctx, newSnapshot(s.db.Dialect(), sub, true), ModeActive, ModeReadOnly)
 }
 
-func (s *SQL) read(ctx context.Context, q *snapshot) (State, error) {
+func (s *SQL) read(ctx context.Context, q *snapshot, modes ...string) (State, error) {
 	rows, err := s.db.Reader().QueryContext(ctx, q.query(), q.args...)
 	if err != nil {
 		return State{}, sqldb.Fail(err)
@@ -223,5 +223,5 @@ func (s *SQL) read(ctx context.Context, q *snapshot) (State, error) {
 	if err := rows.Err(); err != nil {
 		return State{}, sqldb.Fail(err)
 	}
-	return q.state(ModeActive, ModeReadOnly)
+	return q.state(modes...)
 }

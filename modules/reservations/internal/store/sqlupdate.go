@@ -7,16 +7,54 @@ import (
 	"slices"
 	"strings"
 
-	"banyan/modules/kernel/idempotency"
+	"banyan/modules/kernel/errs"
 	"banyan/modules/kernel/sqldb"
 )
 
-// Update implements Store. On MySQL it takes two round trips: locks and reads, then
-// writes and commit. On SQLite there is one writer, so nothing needs a lock.
+// maxTries bounds how often a decision is made anew because another writer was faster.
+const maxTries = 10
+
+// Update implements Store. On MySQL it is optimistic: one SELECT reads the state, and a
+// transaction of one round trip writes the change, whose first INSERT fails if the
+// flight has a newer version, the key an answer, or the fence is not active. After a
+// failure it reads under a lock on the flight. On SQLite there is one writer, so what it
+// has read stays true.
 func (s *SQL) Update(ctx context.Context, sub Subject, decide func(State) (Change, error)) error {
-	run := func(tx *sqldb.Tx) error {
+	try := s.locked
+	if s.db.Dialect() == sqldb.MySQL {
+		try = s.optimistic
+	}
+	for range maxTries {
+		err := try(ctx, sub, decide)
+		if class := sqldb.ClassOf(err); class != sqldb.Duplicate && class != sqldb.Violation {
+			return err
+		}
+		try = s.locked
+	}
+	return errs.E(errs.Unavailable, "the flight is being written to too often; try again")
+}
+
+// optimistic reads without a transaction. A decision that refuses costs one round trip.
+func (s *SQL) optimistic(ctx context.Context, sub Subject, decide func(State) (Change, error)) error {
+	st, err := s.read(ctx, newSnapshot(s.db.Dialect(), sub, false), ModeActive)
+	if err != nil {
+		return err
+	}
+	c, err := decide(st)
+	if err != nil || c.Empty() {
+		return err
+	}
+	return s.db.Do(ctx, func(tx *sqldb.Tx) error {
+		tx.Finally(s.writes(sub, st, c)...)
+		return nil
+	})
+}
+
+// locked reads and writes in one transaction.
+func (s *SQL) locked(ctx context.Context, sub Subject, decide func(State) (Change, error)) error {
+	return s.db.Do(ctx, func(tx *sqldb.Tx) error {
 		q := newSnapshot(s.db.Dialect(), sub, false)
-		if err := tx.Run(ctx, append(s.locks(sub), sqldb.Q(q.scan, q.query(), q.args...))...); err != nil {
+		if err := tx.Run(ctx, append(s.lock(sub), sqldb.Q(q.scan, q.query(), q.args...))...); err != nil {
 			return err
 		}
 		st, err := q.state(ModeActive)
@@ -29,48 +67,33 @@ func (s *SQL) Update(ctx context.Context, sub Subject, decide func(State) (Chang
 		}
 		tx.Finally(s.writes(sub, st, c)...)
 		return nil
-	}
-	err := s.db.Do(ctx, run)
-	if sqldb.ClassOf(err) == sqldb.Duplicate {
-		// The key's first request, on another flight of the bucket, committed in between:
-		// now its record is seen.
-		err = s.db.Do(ctx, run)
-	}
-	return err
+	})
 }
 
-// locks keep the fence as it is, and other writers off the flight, until the commit.
-// The reads that follow them see what was committed before the lock was had.
-func (s *SQL) locks(sub Subject) []sqldb.Stmt {
+// lock makes writers of one flight queue up. The SELECT that follows it sees what was
+// committed before the lock was had.
+func (s *SQL) lock(sub Subject) []sqldb.Stmt {
 	if s.db.Dialect() != sqldb.MySQL {
 		return nil
 	}
-	flight := sqldb.Q(ignoreRow, "SELECT flight_id FROM flights WHERE flight_id=? FOR UPDATE", sub.FlightID)
+	one, arg := "?", sub.FlightID
 	if sub.HoldID != "" {
-		flight = sqldb.Q(ignoreRow, "SELECT flight_id FROM flights WHERE flight_id="+
-			"(SELECT flight_id FROM holds WHERE hold_id=?) FOR UPDATE", sub.HoldID)
+		one, arg = "(SELECT flight_id FROM holds WHERE hold_id=?)", sub.HoldID
 	}
 	if sub.ReservationID != "" {
-		flight = sqldb.Q(ignoreRow, "SELECT flight_id FROM flights WHERE flight_id="+
-			"(SELECT flight_id FROM reservations WHERE reservation_id=?) FOR UPDATE", sub.ReservationID)
+		one, arg = "(SELECT flight_id FROM reservations WHERE reservation_id=?)", sub.ReservationID
 	}
-	return []sqldb.Stmt{
-		sqldb.Q(ignoreRow, "SELECT mode FROM fences WHERE route=? AND bucket=?"+s.db.Dialect().ShareLock(), Route, sub.Bucket),
-		flight,
-	}
+	return []sqldb.Stmt{sqldb.Q(ignoreRow, "SELECT flight_id FROM flights WHERE flight_id="+one+" FOR UPDATE", arg)}
 }
 
 func ignoreRow(*sql.Rows) error { return nil }
 
-// writes puts a change into statements; the locks are held.
+// writes puts a change into statements. The event comes first: it decides whether the
+// others may be.
 func (s *SQL) writes(sub Subject, st State, c Change) []sqldb.Stmt {
-	flight, version := st.Flight.FlightID, st.Flight.Version+1
-	batch := make([]sqldb.Stmt, 0, 7)
-	if version == 1 {
-		batch = append(batch, sqldb.S("INSERT INTO versions(bucket,flight_id,version) VALUES(?,?,1)", sub.Bucket, flight))
-	} else {
-		batch = append(batch, sqldb.S("UPDATE versions SET version=? WHERE bucket=? AND flight_id=?", version, sub.Bucket, flight))
-	}
+	flight := st.Flight.FlightID
+	batch := make([]sqldb.Stmt, 1, 5)
+	batch[0] = s.putEvent(sub, st, c)
 	if len(c.Free) > 0 {
 		args := []any{sub.Bucket, flight}
 		for _, seat := range c.Free {
@@ -87,12 +110,21 @@ func (s *SQL) writes(sub Subject, st State, c Change) []sqldb.Stmt {
 	if c.Reservation != nil {
 		batch = append(batch, putReservation(*c.Reservation, st.Reservation == nil))
 	}
-	if r := c.Record; r != nil {
-		batch = append(batch, sqldb.S("INSERT INTO idempotency(bucket,request_key,fingerprint,answer,created_at) VALUES(?,?,?,?,?)",
-			sub.Bucket, sub.Key, r.Fingerprint, string(r.Answer), st.Now))
+	return batch
+}
+
+// putEvent writes the flight's next version. The fence is read, and kept as it is until
+// the commit, in the same statement; if it is not active, the epoch is 0 and refused.
+func (s *SQL) putEvent(sub Subject, st State, c Change) sqldb.Stmt {
+	var key, fingerprint, answer any
+	if c.Record != nil {
+		key, fingerprint, answer = sub.Key, c.Record.Fingerprint, string(c.Record.Answer)
 	}
-	return append(batch, sqldb.S("INSERT INTO events(bucket,flight_id,version,type,ref,created_at) VALUES(?,?,?,?,?,?)",
-		sub.Bucket, flight, version, c.Event, eventRef(c), st.Now))
+	return sqldb.S("INSERT INTO events(bucket,flight_id,version,type,ref,created_at,request_key,fingerprint,answer,epoch)"+
+		" VALUES(?,?,?,?,?,?,?,?,?,COALESCE((SELECT epoch FROM fences WHERE route=? AND bucket=? AND mode=?"+
+		s.db.Dialect().ShareLock()+"),0))",
+		sub.Bucket, st.Flight.FlightID, st.Flight.Version+1, c.Event, eventRef(c), st.Now, key, fingerprint, answer,
+		Route, sub.Bucket, ModeActive)
 }
 
 // eventRef names what the event is about.
@@ -116,25 +148,14 @@ func (s *SQL) putSeats(b int, flight string, seats map[string]Seat) sqldb.Stmt {
 		s.db.Dialect().Upsert("bucket,flight_id,seat", "kind", "ref", "customer_id", "expires_at"), args...)
 }
 
-// held is the status of a hold that has not ended; any other keeps its seats no longer.
-const held = "HELD"
-
-// sweepAt is when the sweeper is to look at a hold: to free its seats, or to forget it.
-func (h Hold) sweepAt() int64 {
-	if h.Status == held {
-		return h.ExpiresAt
-	}
-	return h.ExpiresAt + idempotency.Keep.Microseconds()
-}
-
 func putHold(h Hold, isNew bool) sqldb.Stmt {
 	if isNew {
-		return sqldb.S("INSERT INTO holds(hold_id,flight_id,customer_id,token,seats,status,created_at,expires_at,extensions,reservation_id,sweep_at)"+
-			" VALUES(?,?,?,?,?,?,?,?,?,?,?)", h.HoldID, h.FlightID, h.CustomerID, h.Token, strings.Join(h.Seats, ","), h.Status,
-			h.CreatedAt, h.ExpiresAt, h.Extensions, h.ReservationID, h.sweepAt())
+		return sqldb.S("INSERT INTO holds(hold_id,flight_id,customer_id,token,seats,status,created_at,expires_at,extensions,reservation_id)"+
+			" VALUES(?,?,?,?,?,?,?,?,?,?)", h.HoldID, h.FlightID, h.CustomerID, h.Token, strings.Join(h.Seats, ","), h.Status,
+			h.CreatedAt, h.ExpiresAt, h.Extensions, h.ReservationID)
 	}
-	return sqldb.S("UPDATE holds SET status=?,expires_at=?,extensions=?,reservation_id=?,sweep_at=? WHERE hold_id=?",
-		h.Status, h.ExpiresAt, h.Extensions, h.ReservationID, h.sweepAt(), h.HoldID)
+	return sqldb.S("UPDATE holds SET status=?,expires_at=?,extensions=?,reservation_id=? WHERE hold_id=?",
+		h.Status, h.ExpiresAt, h.Extensions, h.ReservationID, h.HoldID)
 }
 
 func putReservation(r Reservation, isNew bool) sqldb.Stmt {
