@@ -98,7 +98,7 @@ func sameBackend(a, b routes.Backend) bool {
 func (p *Router) newBackend(c *routes.Config, b routes.Backend) (*backend, error) {
 	made := &backend{Backend: b, header: []string{b.Name}}
 	if b.Kind == routes.HTTP {
-		made.leg = newLeg(b, p.metrics.calls)
+		made.leg = newLeg(b, p.metrics.calls, p.log)
 		return made, nil
 	}
 	if made.handler = p.modules[b.Name]; made.handler == nil {

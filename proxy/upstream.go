@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httputil"
@@ -14,6 +15,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/sirupsen/logrus"
 
 	"banyan/modules/kernel/web"
 	"banyan/proxy/routes"
@@ -51,7 +53,7 @@ type attempt struct {
 
 type attemptKey struct{}
 
-func newLeg(b routes.Backend, calls *prometheus.HistogramVec) *leg {
+func newLeg(b routes.Backend, calls *prometheus.HistogramVec, notes logrus.FieldLogger) *leg {
 	target, _ := url.Parse(b.URL) // judged by package routes
 	dialer := &net.Dialer{Timeout: min(b.Timeout, dialTimeout), KeepAlive: 15 * time.Second}
 	l := &leg{target: target, timeout: b.Timeout, calls: calls}
@@ -71,12 +73,21 @@ func newLeg(b routes.Backend, calls *prometheus.HistogramVec) *leg {
 		Transport:      l,
 		FlushInterval:  -1,
 		BufferPool:     &buffers{},
+		ErrorLog:       log.New(noteWriter{notes.WithField("backend", b.Name)}, "", 0),
 		ModifyResponse: passOn,
 		ErrorHandler: func(_ http.ResponseWriter, r *http.Request, err error) {
 			r.Context().Value(attemptKey{}).(*attempt).err = err
 		},
 	}
 	return l
+}
+
+// noteWriter passes on what net/http has to say about answers that broke off.
+type noteWriter struct{ log logrus.FieldLogger }
+
+func (n noteWriter) Write(line []byte) (int, error) {
+	n.log.Warn(strings.TrimSpace(string(line)))
+	return len(line), nil
 }
 
 func (l *leg) close() { l.transport.CloseIdleConnections() }
@@ -115,6 +126,9 @@ func (p *Router) forward(w http.ResponseWriter, r *http.Request, a *arm) {
 func (l *leg) try(w http.ResponseWriter, r *http.Request, b *backend, held *body) error {
 	w.Header().Del(BackendHeader) // passOn sets it
 	t := &attempt{body: held, backend: b, streamed: held.stream != nil, named: w.Header().Get(web.RequestIDHeader) != ""}
+	if t.streamed { // let the answer begin before the request has ended
+		_ = http.NewResponseController(w).EnableFullDuplex() // HTTP/2 always does
+	}
 	l.proxy.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), attemptKey{}, t)))
 	return t.err
 }
