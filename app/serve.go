@@ -55,7 +55,7 @@ func serve(ctx context.Context, s *serveSettings, p service.Process) (err error)
 		return err
 	}
 	if *s.sampleData {
-		if err := b.loadSample(ctx); err != nil {
+		if err := b.flights.LoadSample(ctx, time.Now().UTC()); err != nil {
 			return err
 		}
 	}

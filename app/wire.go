@@ -103,5 +103,3 @@ func inFront(common, router http.Handler) http.Handler {
 		}
 	})
 }
-
-func (b *banyan) loadSample(context.Context) error { return nil }

@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	migrations "banyan/migrations/reservations"
+	"banyan/modules/kernel/redisdb"
 	"banyan/modules/kernel/service"
 	"banyan/modules/reservations/reservationslocal"
 )
@@ -12,6 +13,9 @@ import (
 // open opens the store that was chosen; done closes it.
 func (s settings) open(ctx context.Context) (seats *reservationslocal.Service, done func() error, err error) {
 	options := reservationslocal.Options{AcceptDataLoss: *s.acceptDataLoss, Own: *s.own}
+	if *s.redis != "" {
+		return s.openRedis(ctx, options)
+	}
 	db, err := service.OpenContext(ctx, *s.dsn, "reservations", migrations.FS, *s.migrate)
 	if err != nil {
 		return nil, nil, err
@@ -21,4 +25,16 @@ func (s settings) open(ctx context.Context) (seats *reservationslocal.Service, d
 		return nil, nil, errors.Join(err, db.Close())
 	}
 	return seats, db.Close, nil
+}
+
+func (s settings) openRedis(ctx context.Context, o reservationslocal.Options) (*reservationslocal.Service, func() error, error) {
+	db, err := redisdb.Open(ctx, redisdb.Options{Addrs: *s.redis, Username: *s.redisUser, Password: *s.redisPassword})
+	if err != nil {
+		return nil, nil, err
+	}
+	seats, err := reservationslocal.NewRedis(ctx, db, o)
+	if err != nil {
+		return nil, nil, errors.Join(err, db.Close())
+	}
+	return seats, seats.Close, nil
 }
