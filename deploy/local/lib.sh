@@ -9,7 +9,7 @@ export LOCAL_MYSQL_PORT=${LOCAL_MYSQL_PORT:-13306}
 export LOCAL_REDIS_PORT=${LOCAL_REDIS_PORT:-16379}
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin # Debian keeps servers there
 
-say() { printf '%s\n' "$*"; }
+say() { printf '%s\n' "$@"; } # one argument a line
 fail() {
     printf 'error: %s\n' "$*" >&2
     exit 1

@@ -64,6 +64,7 @@ unexpected_skips() {
 }
 
 mkdir -p "$runs"
+rm -f "$runs/test-summary" "$results"
 sweep
 gotestsum=$(deploy/local/tool.sh gotestsum)
 servers
@@ -92,5 +93,5 @@ if [ "$(count pass)" -eq 0 ] && [ "$code" -eq 0 ]; then
     say 'No test ran.'
     code=1
 fi
-say "$(count pass) passed, $(count fail) failed, $(count skip) skipped"
+say "$(count pass) passed, $(count fail) failed, $(count skip) skipped" | tee "$runs/test-summary"
 exit "$code"
