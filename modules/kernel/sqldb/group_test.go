@@ -122,7 +122,7 @@ func TestCloseWaitsForTheCommitUnderWay(t *testing.T) {
 	entered, answer := make(chan struct{}), make(chan error, 1)
 	go func() {
 		answer <- db.Do(t.Context(), func(tx *sqldb.Tx) error {
-			enter()
+			close(entered)
 			time.Sleep(50 * time.Millisecond)
 			return tx.Run(t.Context(), sqldb.S(insert, 1, 1))
 		})

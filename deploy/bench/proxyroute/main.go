@@ -1,0 +1,263 @@
+// Command proxyroute measures what in-process routing costs: CPU per request of a
+// context's handler behind the router at weight 0 against the same handler without it.
+//
+// A child process of its own serves each variant, so that getrusage counts the server
+// alone; requests come over loopback on kept connections. Rounds alternate, because the
+// machine's speed drifts; the ratio is the median of the rounds' ratios.
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/gorilla/mux"
+
+	"banyan/modules/kernel/web"
+	"banyan/proxy"
+	"banyan/proxy/routes"
+)
+
+func main() {
+	serve := flag.String("serve", "", "be the server: plain or routed (the bench starts itself so)")
+	rounds := flag.Int("rounds", 9, "rounds of each variant")
+	requests := flag.Int("requests", 40_000, "requests of a round")
+	wanted := flag.Float64("wanted", 1.05, "ratio to reach")
+	flag.Parse()
+	var err error
+	if *serve != "" {
+		err = server(*serve == "routed")
+	} else {
+		err = bench(*rounds, *requests, *wanted)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "proxyroute:", err)
+		os.Exit(1)
+	}
+}
+
+// flight is an answer as a context gives it.
+type flight struct {
+	FlightID    string            `json:"flight_id"`
+	Designator  string            `json:"designator"`
+	Origin      string            `json:"origin"`
+	Destination string            `json:"destination"`
+	Departure   map[string]string `json:"departure"`
+	Arrival     map[string]string `json:"arrival"`
+}
+
+// contextHandler is built as a context's is: gorilla/mux, JSON, request ids.
+func contextHandler() http.Handler {
+	r := web.NewRouter()
+	r.HandleFunc("/v1/flights/{flight_id}", func(w http.ResponseWriter, r *http.Request) {
+		web.JSON(w, http.StatusOK, flight{
+			FlightID: mux.Vars(r)["flight_id"], Designator: "AA34", Origin: "JFK", Destination: "LAX",
+			Departure: map[string]string{"local": "2026-11-21T13:20", "tz": "America/New_York", "utc": "2026-11-21T18:20:00Z"},
+			Arrival:   map[string]string{"local": "2026-11-21T16:45", "tz": "America/Los_Angeles", "utc": "2026-11-22T00:45:00Z"},
+		})
+	}).Methods(http.MethodGet)
+	return r
+}
+
+const routesFile = `version: 1
+backends:
+  flights: { kind: http, url: "http://127.0.0.1:1", store: monolith }
+routes:
+  - id: flights-read
+    match: { methods: [GET], paths: [/v1/flights, /v1/flights/{flight_id}, /v1/flights/{flight_id}/seat-map] }
+    backends: { monolith: 100%, flights: 0% }
+    hashOn: [ header:X-Customer-Id, path:flight_id, client-ip ]
+  - id: reservations
+    match: { paths: [/v1/flights/{flight_id}/holds, /v1/holds/{hold_id}/**] }
+    backends: { monolith: 100%, flights: 0% }
+`
+
+// server answers until its standard input ends. Each line there asks for the CPU time
+// that it has used, in microseconds.
+func server(routed bool) error {
+	h := contextHandler()
+	if routed {
+		c, err := routes.Parse("routes.yaml", []byte(routesFile))
+		if err != nil {
+			return err
+		}
+		if h, err = proxy.New(context.Background(), proxy.Options{Config: c, Modules: map[string]http.Handler{routes.Monolith: h}}); err != nil {
+			return err
+		}
+	}
+	l, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	srv := &http.Server{Handler: web.Edge{}.Wrap(h), ReadHeaderTimeout: 5 * time.Second}
+	go func() { _ = srv.Serve(l) }()
+	fmt.Println(l.Addr())
+	for asks := bufio.NewScanner(os.Stdin); asks.Scan(); {
+		var used syscall.Rusage
+		if err := syscall.Getrusage(syscall.RUSAGE_SELF, &used); err != nil {
+			return err
+		}
+		fmt.Println(used.Utime.Nano()/1000 + used.Stime.Nano()/1000)
+	}
+	return srv.Close()
+}
+
+// child is a server under measurement.
+type child struct {
+	cmd   *exec.Cmd
+	ask   io.WriteCloser
+	lines *bufio.Scanner
+	addr  string
+}
+
+func startChild(ctx context.Context, variant string) (*child, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	c := &child{cmd: exec.CommandContext(ctx, self, "-serve", variant)}
+	c.cmd.Stderr = os.Stderr
+	if c.ask, err = c.cmd.StdinPipe(); err != nil {
+		return nil, err
+	}
+	out, err := c.cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := c.cmd.Start(); err != nil {
+		return nil, err
+	}
+	c.lines = bufio.NewScanner(out)
+	if !c.lines.Scan() {
+		return nil, errors.New("the server did not start")
+	}
+	c.addr = c.lines.Text()
+	return c, nil
+}
+
+func (c *child) stop() {
+	_ = c.ask.Close()
+	_ = c.cmd.Wait()
+}
+
+func (c *child) cpu() (int64, error) {
+	if _, err := io.WriteString(c.ask, "\n"); err != nil {
+		return 0, err
+	}
+	if !c.lines.Scan() {
+		return 0, errors.New("the server went away")
+	}
+	return strconv.ParseInt(c.lines.Text(), 10, 64)
+}
+
+// round gives the server's CPU time per request in microseconds.
+func (c *child) round(requests int) (float64, error) {
+	before, err := c.cpu()
+	if err != nil {
+		return 0, err
+	}
+	if err := load(c.addr, requests); err != nil {
+		return 0, err
+	}
+	after, err := c.cpu()
+	return float64(after-before) / float64(requests), err
+}
+
+const connections = 8
+
+// load sends requests over kept connections, one at a time on each.
+func load(addr string, requests int) error {
+	failures := make([]error, connections)
+	var callers sync.WaitGroup
+	for i := range connections {
+		callers.Go(func() { failures[i] = caller(addr, requests/connections, i) })
+	}
+	callers.Wait()
+	return errors.Join(failures...)
+}
+
+func caller(addr string, requests, n int) error {
+	conn, err := (&net.Dialer{Timeout: time.Second}).DialContext(context.Background(), "tcp", addr)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = conn.Close() }()
+	request := fmt.Appendf(nil, "GET /v1/flights/AA34-JFK-20261121 HTTP/1.1\r\nHost: bench\r\nX-Customer-Id: customer-%d\r\nX-Request-Id: bench\r\n\r\n", n)
+	in := bufio.NewReader(conn)
+	for range requests {
+		if _, err := conn.Write(request); err != nil {
+			return err
+		}
+		resp, err := http.ReadResponse(in, nil)
+		if err != nil {
+			return err
+		}
+		if _, err := io.Copy(io.Discard, resp.Body); err != nil {
+			return err
+		}
+		if resp.StatusCode != http.StatusOK {
+			return fmt.Errorf("the server answered %s", resp.Status)
+		}
+	}
+	return nil
+}
+
+func bench(rounds, requests int, wanted float64) error {
+	var children []*child
+	for _, variant := range []string{"plain", "routed"} {
+		c, err := startChild(context.Background(), variant)
+		if err != nil {
+			return err
+		}
+		defer c.stop()
+		children = append(children, c)
+		if _, err := c.round(requests / 2); err != nil { // warm up
+			return err
+		}
+	}
+	var plain, routed, ratios []float64
+	for range rounds {
+		p, err := children[0].round(requests)
+		if err != nil {
+			return err
+		}
+		r, err := children[1].round(requests)
+		if err != nil {
+			return err
+		}
+		plain, routed, ratios = append(plain, p), append(routed, r), append(ratios, r/p)
+	}
+	verdict := "reached"
+	if median(ratios) > wanted {
+		verdict = "missed"
+	}
+	fmt.Printf("in-process routing at weight 0: %.2f µs against %.2f µs of CPU per request, ratio %.3f (wanted ≤ %.2f: %s); rounds %s\n",
+		median(routed), median(plain), median(ratios), wanted, verdict, text(ratios))
+	return nil
+}
+
+func median(list []float64) float64 {
+	sorted := slices.Sorted(slices.Values(list))
+	return sorted[len(sorted)/2]
+}
+
+func text(list []float64) string {
+	words := make([]string, len(list))
+	for i, x := range list {
+		words[i] = fmt.Sprintf("%.3f", x)
+	}
+	return strings.Join(words, " ")
+}
