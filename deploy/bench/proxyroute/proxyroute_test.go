@@ -1,16 +1,9 @@
-// Command proxyroute measures what in-process routing costs: CPU per request of a
-// context's handler behind the router at weight 0 against the same handler without it.
-//
-// A child process of its own serves each variant, so that getrusage counts the server
-// alone; requests come over loopback on kept connections. Rounds alternate, because the
-// machine's speed drifts; the ratio is the median of the rounds' ratios.
-package main
+package proxyroute_test
 
 import (
 	"bufio"
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"net"
@@ -19,9 +12,9 @@ import (
 	"os/exec"
 	"slices"
 	"strconv"
-	"strings"
 	"sync"
 	"syscall"
+	"testing"
 	"time"
 
 	"github.com/gorilla/mux"
@@ -31,19 +24,21 @@ import (
 	"banyan/proxy/routes"
 )
 
-func main() {
-	serve := flag.String("serve", "", "be the server: plain or routed (the bench starts itself so)")
-	rounds := flag.Int("rounds", 9, "rounds of each variant")
-	requests := flag.Int("requests", 40_000, "requests of a round")
-	wanted := flag.Float64("wanted", 1.05, "ratio to reach")
-	flag.Parse()
-	var err error
-	if *serve != "" {
-		err = server(*serve == "routed")
-	} else {
-		err = bench(*rounds, *requests, *wanted)
+// serveAs makes the test binary a server: plain or routed.
+const serveAs = "BANYAN_TEST_BENCH_SERVE"
+
+const (
+	rounds   = 31
+	requests = 8_000 // of a round
+	wanted   = 1.05
+)
+
+func TestMain(m *testing.M) {
+	variant := os.Getenv(serveAs)
+	if variant == "" {
+		os.Exit(m.Run())
 	}
-	if err != nil {
+	if err := server(variant == "routed"); err != nil {
 		fmt.Fprintln(os.Stderr, "proxyroute:", err)
 		os.Exit(1)
 	}
@@ -128,7 +123,8 @@ func startChild(ctx context.Context, variant string) (*child, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &child{cmd: exec.CommandContext(ctx, self, "-serve", variant)}
+	c := &child{cmd: exec.CommandContext(ctx, self)}
+	c.cmd.Env = append(os.Environ(), serveAs+"="+variant)
 	c.cmd.Stderr = os.Stderr
 	if c.ask, err = c.cmd.StdinPipe(); err != nil {
 		return nil, err
@@ -215,49 +211,47 @@ func caller(addr string, requests, n int) error {
 	return nil
 }
 
-func bench(rounds, requests int, wanted float64) error {
+// BenchmarkRouting compares the two variants.
+func BenchmarkRouting(b *testing.B) {
 	var children []*child
 	for _, variant := range []string{"plain", "routed"} {
-		c, err := startChild(context.Background(), variant)
+		c, err := startChild(b.Context(), variant)
 		if err != nil {
-			return err
+			b.Fatal(err)
 		}
-		defer c.stop()
+		b.Cleanup(c.stop)
 		children = append(children, c)
-		if _, err := c.round(requests / 2); err != nil { // warm up
-			return err
-		}
+		measure(b, c) // warm up
 	}
 	var plain, routed, ratios []float64
-	for range rounds {
-		p, err := children[0].round(requests)
-		if err != nil {
-			return err
+	for b.Loop() {
+		for range rounds {
+			p, r := measure(b, children[0]), measure(b, children[1])
+			plain, routed, ratios = append(plain, p), append(routed, r), append(ratios, r/p)
 		}
-		r, err := children[1].round(requests)
-		if err != nil {
-			return err
-		}
-		plain, routed, ratios = append(plain, p), append(routed, r), append(ratios, r/p)
 	}
+	ratio := median(ratios)
+	b.ReportMetric(0, "ns/op") // a round is no operation
+	b.ReportMetric(median(plain), "plain-cpu-µs")
+	b.ReportMetric(median(routed), "routed-cpu-µs")
+	b.ReportMetric(ratio, "ratio")
 	verdict := "reached"
-	if median(ratios) > wanted {
-		verdict = "missed"
+	if ratio > wanted {
+		verdict = "MISSED"
 	}
-	fmt.Printf("in-process routing at weight 0: %.2f µs against %.2f µs of CPU per request, ratio %.3f (wanted ≤ %.2f: %s); rounds %s\n",
-		median(routed), median(plain), median(ratios), wanted, verdict, text(ratios))
-	return nil
+	fmt.Printf("\n%-40s %8.3f   wanted <= %-7.2f %s\n", b.Name(), ratio, wanted, verdict)
+}
+
+func measure(b *testing.B, c *child) float64 {
+	b.Helper()
+	cpu, err := c.round(requests)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return cpu
 }
 
 func median(list []float64) float64 {
 	sorted := slices.Sorted(slices.Values(list))
 	return sorted[len(sorted)/2]
-}
-
-func text(list []float64) string {
-	words := make([]string, len(list))
-	for i, x := range list {
-		words[i] = fmt.Sprintf("%.3f", x)
-	}
-	return strings.Join(words, " ")
 }
