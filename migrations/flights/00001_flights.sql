@@ -1,12 +1,13 @@
 -- +goose Up
--- Codes and ids are binary, so that a case-insensitive collation never calls two of them
--- equal; names too (UTF-8), so that a schema's default character set never loses a letter.
+-- Codes, ids and names (UTF-8) are VARCHAR(n) COLLATE binary: bytes in MySQL, so that no
+-- collation calls two of them equal and no character set loses a letter, and text in
+-- SQLite, where a VARBINARY would turn the designator 9E310 into a number.
 CREATE TABLE airports (
-  code VARBINARY(3) NOT NULL PRIMARY KEY,
-  name VARBINARY(400) NOT NULL,
-  city VARBINARY(400) NOT NULL,
-  country VARBINARY(2) NOT NULL,
-  tz VARBINARY(64) NOT NULL,
+  code VARCHAR(3) COLLATE binary NOT NULL PRIMARY KEY,
+  name VARCHAR(400) COLLATE binary NOT NULL,
+  city VARCHAR(400) COLLATE binary NOT NULL,
+  country VARCHAR(2) COLLATE binary NOT NULL,
+  tz VARCHAR(64) COLLATE binary NOT NULL,
   latitude DOUBLE NOT NULL,
   longitude DOUBLE NOT NULL,
   CONSTRAINT airport_code CHECK (length(code) = 3)
@@ -14,30 +15,30 @@ CREATE TABLE airports (
 CREATE INDEX airports_country ON airports (country, code);
 
 CREATE TABLE carriers (
-  code VARBINARY(2) NOT NULL PRIMARY KEY,
-  name VARBINARY(400) NOT NULL,
+  code VARCHAR(2) COLLATE binary NOT NULL PRIMARY KEY,
+  name VARCHAR(400) COLLATE binary NOT NULL,
   CONSTRAINT carrier_code CHECK (length(code) = 2)
 );
 
 -- Aircraft types and the archetype whose seat map stands for them.
 CREATE TABLE aircraft (
-  code VARBINARY(4) NOT NULL PRIMARY KEY,
-  name VARBINARY(400) NOT NULL,
-  archetype VARBINARY(8) NOT NULL
+  code VARCHAR(4) COLLATE binary NOT NULL PRIMARY KEY,
+  name VARCHAR(400) COLLATE binary NOT NULL,
+  archetype VARCHAR(8) COLLATE binary NOT NULL
 );
 
 -- A configuration never changes: other geometry is another version. id is
 -- <archetype>-<seats>.<version>; digest is SHA-256 of the seat map, in hex.
 CREATE TABLE configurations (
-  id VARBINARY(24) NOT NULL PRIMARY KEY,
-  archetype VARBINARY(8) NOT NULL,
+  id VARCHAR(24) COLLATE binary NOT NULL PRIMARY KEY,
+  archetype VARCHAR(8) COLLATE binary NOT NULL,
   seats SMALLINT NOT NULL,
   version SMALLINT NOT NULL,
   economy SMALLINT NOT NULL,
   premium_economy SMALLINT NOT NULL,
   business SMALLINT NOT NULL,
   first_class SMALLINT NOT NULL,
-  digest VARBINARY(64) NOT NULL,
+  digest VARCHAR(64) COLLATE binary NOT NULL,
   seat_map JSON NOT NULL,
   CONSTRAINT configuration_version UNIQUE (archetype, seats, version),
   CONSTRAINT configuration_digest UNIQUE (archetype, seats, digest),
@@ -50,11 +51,11 @@ CREATE TABLE configurations (
 -- units of currency, NULL where the cabin is not sold, price the lowest of them.
 -- status: 0 scheduled, 1 cancelled. synthetic: bits, see the store.
 CREATE TABLE flights (
-  flight_id VARBINARY(32) NOT NULL PRIMARY KEY,
-  designator VARBINARY(7) NOT NULL,
-  carrier VARBINARY(2) NOT NULL,
-  origin VARBINARY(3) NOT NULL,
-  destination VARBINARY(3) NOT NULL,
+  flight_id VARCHAR(32) COLLATE binary NOT NULL PRIMARY KEY,
+  designator VARCHAR(7) COLLATE binary NOT NULL,
+  carrier VARCHAR(2) COLLATE binary NOT NULL,
+  origin VARCHAR(3) COLLATE binary NOT NULL,
+  destination VARCHAR(3) COLLATE binary NOT NULL,
   dep_date INT NOT NULL,
   dep_time SMALLINT NOT NULL,
   dep_utc BIGINT NOT NULL,
@@ -63,8 +64,8 @@ CREATE TABLE flights (
   arr_utc BIGINT NOT NULL,
   minutes SMALLINT NOT NULL,
   stops SMALLINT NOT NULL,
-  configuration VARBINARY(24) NOT NULL,
-  currency VARBINARY(3) NOT NULL,
+  configuration VARCHAR(24) COLLATE binary NOT NULL,
+  currency VARCHAR(3) COLLATE binary NOT NULL,
   price BIGINT NOT NULL,
   economy BIGINT,
   premium_economy BIGINT,
@@ -79,18 +80,19 @@ CREATE TABLE flights (
   CONSTRAINT flight_id_short CHECK (length(flight_id) <= 32)
 );
 -- A search pages by instant of departure, within what it was narrowed to. The last index
--- holds the price too, so that a price alone, which may be rare, is looked for in it.
+-- holds the price too, behind the columns of the order, so that a price alone, which may
+-- be rare, is looked for in the index.
 CREATE INDEX flights_route ON flights (origin, destination, dep_utc);
 CREATE INDEX flights_origin ON flights (origin, dep_utc);
 CREATE INDEX flights_destination ON flights (destination, dep_utc);
 CREATE INDEX flights_date ON flights (dep_date, dep_utc);
 CREATE INDEX flights_carrier ON flights (carrier, dep_utc);
-CREATE INDEX flights_departure ON flights (dep_utc, currency, price);
+CREATE INDEX flights_departure ON flights (dep_utc, flight_id, currency, price);
 
 -- Answers of requests that came with an Idempotency-Key; created_at in microseconds.
 CREATE TABLE idempotency (
-  idem_key VARBINARY(128) NOT NULL PRIMARY KEY,
-  fingerprint VARBINARY(64) NOT NULL,
+  idem_key VARCHAR(128) COLLATE binary NOT NULL PRIMARY KEY,
+  fingerprint VARCHAR(64) COLLATE binary NOT NULL,
   answer LONGTEXT NOT NULL,
   created_at BIGINT NOT NULL,
   CONSTRAINT idempotency_answer CHECK (json_valid(answer))
@@ -106,9 +108,9 @@ CREATE TABLE outbox_counter (
 INSERT INTO outbox_counter (id, seq) VALUES (1, 0);
 CREATE TABLE outbox (
   seq BIGINT NOT NULL PRIMARY KEY,
-  stream VARBINARY(64) NOT NULL,
-  event_id VARBINARY(128) NOT NULL,
-  type VARBINARY(64) NOT NULL,
+  stream VARCHAR(64) COLLATE binary NOT NULL,
+  event_id VARCHAR(128) COLLATE binary NOT NULL,
+  type VARCHAR(64) COLLATE binary NOT NULL,
   created_at BIGINT NOT NULL,
   data LONGTEXT NOT NULL,
   CONSTRAINT outbox_event UNIQUE (stream, event_id),

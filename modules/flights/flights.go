@@ -28,7 +28,8 @@ type Catalogue interface {
 	// errs: FlightUnknown.
 	SeatMap(ctx context.Context, flightID string) (SeatMap, error)
 	// ByNumber finds the dated flight of a designator at a local departure time, or,
-	// with an empty time, its next departure. errs: FlightUnknown.
+	// with an empty time, its next departure that is not cancelled, or else its last one.
+	// errs: FlightUnknown, Invalid.
 	ByNumber(ctx context.Context, designator, departureLocal string) (Flight, error)
 }
 

@@ -216,7 +216,7 @@ func testLocalTimes(t *testing.T, s flights.Service) {
 }
 
 func testDesignators(t *testing.T, s flights.Service) {
-	for i, c := range [][2]string{{"AA0025", "AA25"}, {"4u 7", "4U7"}, {"Z91", "Z91"}, {"BA 9999a", "BA9999A"}} {
+	for i, c := range [][2]string{{"AA0025", "AA25"}, {"4u 7", "4U7"}, {"Z91", "Z91"}, {"BA 9999a", "BA9999A"}, {"9E310", "9E310"}, {"9e0311", "9E311"}} {
 		f := newFlight()
 		f.Designator = c[0]
 		if got := schedule(t, s, f); got.Designator != c[1] || got.FlightID != c[1]+"-JFK-20261121" || got.Carrier != c[1][:2] {

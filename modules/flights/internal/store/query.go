@@ -163,6 +163,7 @@ func (q *Query) where() ([]string, []any) {
 	}
 	if q.Currency != "" {
 		add("currency=?", q.Currency)
+		add("dep_utc>0") // a range, in which MySQL looks at an index's further columns first
 	}
 	if q.MaxPrice > 0 {
 		add("price<=?", q.MaxPrice) // of the index by departure; the cabin's is no lower

@@ -6,7 +6,6 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
-	"time"
 
 	"banyan/modules/flights"
 	"banyan/modules/flights/internal/store"
@@ -294,31 +293,5 @@ func TestMigrations(t *testing.T) {
 				t.Fatalf("Up = %d, %v", n, err)
 			}
 		}
-	})
-}
-
-// TestWriteSpeed reports how InsertFlights compares with a plain multi-row insert.
-func TestWriteSpeed(t *testing.T) {
-	if testing.Short() {
-		t.Skip("measures")
-	}
-	onEach(t, func(t *testing.T, db *sqldb.DB) {
-		s := store.New(db)
-		rows := randomRows(rand.New(rand.NewPCG(2, 2)), 20_000, ensureAll(t, s))
-		start := time.Now()
-		for at := 0; at < 10_000; at += store.MaxBatch {
-			if n, err := s.InsertFlights(t.Context(), rows[at:at+store.MaxBatch], &store.Run{ID: "s"}); err != nil || n != store.MaxBatch {
-				t.Fatal(n, err)
-			}
-		}
-		ours := time.Since(start)
-		start = time.Now()
-		for at := 10_000; at < 20_000; at += store.MaxBatch {
-			if err := s.PlainInsert(t.Context(), rows[at:at+store.MaxBatch]); err != nil {
-				t.Fatal(err)
-			}
-		}
-		plain := time.Since(start)
-		t.Logf("10,000 flights in %v, plain %v: %.2f of its speed", ours, plain, plain.Seconds()/ours.Seconds())
 	})
 }

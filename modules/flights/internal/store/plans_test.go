@@ -1,0 +1,80 @@
+package store_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+
+	"banyan/modules/flights"
+	"banyan/modules/flights/internal/store"
+	"banyan/modules/flights/internal/wall"
+	"banyan/modules/kernel/sqldb"
+)
+
+// TestNothingIsSorted holds the searches by departure to their indexes' order: a
+// database that sorts all that matches is slow on millions of flights.
+func TestNothingIsSorted(t *testing.T) {
+	date := wall.Of(20261121, 0)
+	onEach(t, func(t *testing.T, db *sqldb.DB) {
+		s := store.New(db)
+		rows := randomRows(rand.New(rand.NewPCG(4, 4)), store.MaxBatch, ensureAll(t, s))
+		if _, err := s.InsertFlights(t.Context(), rows, nil); err != nil {
+			t.Fatal(err)
+		}
+		behind := &store.Position{Departure: rows[0].DepartureUTC, FlightID: rows[0].FlightID}
+		for _, q := range []store.Query{
+			{},
+			{After: behind},
+			{Origin: "JFK"},
+			{Origin: "JFK", After: behind},
+			{Destination: "JFK"},
+			{Origin: "JFK", Destination: "LHR"},
+			{Origin: "JFK", Destination: "LHR", Date: date},
+			{Origin: "JFK", Date: date, After: behind},
+			{Destination: "JFK", Date: date},
+			{Date: date},
+			{Date: date, After: behind},
+			{Carriers: []string{"AA"}},
+			{Carriers: []string{"AA"}, Date: date},
+			{Currency: "EUR", MaxPrice: 100},
+			{Passengers: 2, Cabin: flights.Business},
+			{Nonstop: true, After: behind},
+		} {
+			q.Sort, q.Limit = flights.ByDeparture, 50
+			plan := explain(t, db, &q)
+			if strings.Contains(plan, "filesort") || strings.Contains(plan, "TEMP B-TREE FOR ORDER BY") || !strings.Contains(plan, "flights_") {
+				t.Errorf("%+v is sorted:\n%s", q, plan)
+			}
+		}
+	})
+}
+
+func explain(t *testing.T, db *sqldb.DB, q *store.Query) string {
+	t.Helper()
+	text, args := q.SQL(db.Dialect())
+	verb := "EXPLAIN QUERY PLAN "
+	if db.Dialect() == sqldb.MySQL {
+		verb = "EXPLAIN "
+	}
+	rows, err := db.Reader().QueryxContext(t.Context(), verb+text, args...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = rows.Close() }()
+	var plan strings.Builder
+	for rows.Next() {
+		line := map[string]any{}
+		if err := rows.MapScan(line); err != nil {
+			t.Fatal(err)
+		}
+		for name, v := range line {
+			fmt.Fprintf(&plan, "%s=%s ", name, v)
+		}
+		plan.WriteByte('\n')
+	}
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
+	}
+	return plan.String()
+}
