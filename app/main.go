@@ -21,7 +21,7 @@ func main() { service.Main("banyan", run) }
 // decided by codes alone.
 func run(ctx context.Context, p service.Process) error {
 	c := &cli{Process: p, checks: map[*cobra.Command]func(*config.Problems){}}
-	root := c.newRoot()
+	root := c.newRoot() //nolint:contextcheck // commands get theirs from ExecuteContext
 	root.SetArgs(p.Args)
 	root.SetOut(p.Stdout)
 	root.SetErr(p.Stderr)

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"banyan/modules/kernel/dbtest"
 	"banyan/modules/kernel/service"
 )
 
@@ -153,8 +154,13 @@ func aFlight(t *testing.T, s served) string {
 }
 
 func TestBookingsSurviveARestart(t *testing.T) {
-	dir := t.TempDir()
-	s := serveIn(t, "--data-dir", dir, "--sample-data")
+	t.Run("sqlite", func(t *testing.T) { survives(t, "--data-dir", t.TempDir(), "--sample-data") })
+	t.Run("mysql", func(t *testing.T) { survives(t, "--mysql-dsn", dbtest.MySQLDSN(t), "--sample-data") })
+}
+
+func survives(t *testing.T, args ...string) {
+	t.Helper()
+	s := serveIn(t, args...)
 	flight := aFlight(t, s)
 	hold := want(t, 201, "POST", s.url+"/v1/flights/"+flight+"/holds",
 		`{"seats":["4A","4C"],"customer_id":"ann"}`, "Idempotency-Key", "hold-1")
@@ -164,7 +170,7 @@ func TestBookingsSurviveARestart(t *testing.T) {
 		t.Fatalf("the stop gives exit code %d", code)
 	}
 
-	s = serveIn(t, "--data-dir", dir, "--sample-data") // loading the sample again changes nothing
+	s = serveIn(t, args...) // loading the sample again changes nothing
 	r := want(t, 200, "GET", s.url+fmt.Sprintf("/v1/reservations/%s", booked["reservation_id"]), "")
 	if fmt.Sprint(r["seats"]) != "[4A 4C]" || r["status"] != "CONFIRMED" {
 		t.Errorf("after the restart the reservation is %v", r)

@@ -47,14 +47,28 @@ func TestLoad(t *testing.T) {
 		want          settings
 	}{
 		{"defaults", nil, nil, settings{dir: "./data", wait: time.Second, count: 1, migrate: true}},
-		{"flags", []string{"--data-dir", "/d", "--wait=2s", "--count=7", "--migrate=false"}, nil,
-			settings{dir: "/d", wait: 2 * time.Second, count: 7}},
-		{"environment", nil, []string{"BANYAN_DATA_DIR=/e", "BANYAN_WAIT=3s", "BANYAN_MIGRATE=false", "BANYAN_MYSQL_DSN=x=y"},
-			settings{dir: "/e", dsn: "x=y", wait: 3 * time.Second, count: 1}},
-		{"a flag wins", []string{"--data-dir", "/d"}, []string{"BANYAN_DATA_DIR=/e"},
-			settings{dir: "/d", wait: time.Second, count: 1, migrate: true}},
-		{"others' settings are no mistake", nil, []string{"BANYAN_REDIS_ADDR=r", "BANYAN_TEST_MYSQL_DSN=t", "PATH=p", "BANYANISH=b"},
-			settings{dir: "./data", wait: time.Second, count: 1, migrate: true}},
+		{
+			"flags",
+			[]string{"--data-dir", "/d", "--wait=2s", "--count=7", "--migrate=false"},
+			nil,
+			settings{dir: "/d", wait: 2 * time.Second, count: 7},
+		},
+		{
+			"environment", nil,
+			[]string{"BANYAN_DATA_DIR=/e", "BANYAN_WAIT=3s", "BANYAN_MIGRATE=false", "BANYAN_MYSQL_DSN=x=y"},
+			settings{dir: "/e", dsn: "x=y", wait: 3 * time.Second, count: 1},
+		},
+		{
+			"a flag wins",
+			[]string{"--data-dir", "/d"},
+			[]string{"BANYAN_DATA_DIR=/e"},
+			settings{dir: "/d", wait: time.Second, count: 1, migrate: true},
+		},
+		{
+			"others' settings are no mistake", nil,
+			[]string{"BANYAN_REDIS_ADDR=r", "BANYAN_TEST_MYSQL_DSN=t", "PATH=p", "BANYANISH=b"},
+			settings{dir: "./data", wait: time.Second, count: 1, migrate: true},
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			got, err := load(c.args, c.environ)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"strconv"
 	"strings"
 	"time"
 
@@ -93,7 +94,7 @@ func CheckAddress(p *config.Problems, flag, address string) {
 		p.Add("--%s %q: use host:port, such as 127.0.0.1:8080", flag, address)
 		return
 	}
-	if _, err := net.LookupPort("tcp", port); err != nil {
+	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
 		p.Add("--%s %q: the port must be a number from 0 to 65535", flag, address)
 	}
 }

@@ -20,7 +20,10 @@ func TestLinesAreJSON(t *testing.T) {
 	}
 	for _, value := range []any{
 		"plain", "quo\"te", "back\\slash", "line\nbreak", "\x00\x1b[31m", "\xff\xfe", "Zürich", "", "\u2028",
-		1, int64(-5), 0.125, 1e300, math.NaN(), true, nil, errors.New("oh"), []string{"a"}, map[string]any{"b": 1}, make(chan int),
+		1, int64(-5), 0.125, 1e300, math.NaN(), true, nil, errors.New("oh"),
+		[]string{"a"},
+		map[string]any{"b": 1},
+		make(chan int),
 	} {
 		out.Reset()
 		log.WithField("value", value).WithField("level", "mine").Warn("a \"message\"")

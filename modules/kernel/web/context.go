@@ -101,7 +101,7 @@ func begin(w http.ResponseWriter, r *http.Request) (*exchange, *http.Request) {
 	x := &exchange{Context: r.Context(), ResponseWriter: w}
 	x.idValue = requestIDOf(r)
 	x.id = x.idValue[0]
-	r = r.WithContext(x)
+	r = r.WithContext(x) //nolint:contextcheck // x is the request's own context, and more
 	r.Header[RequestIDHeader] = x.idValue
 	return x, r
 }

@@ -165,8 +165,10 @@ func TestRouterAnswersInProblems(t *testing.T) {
 		{"GET", "/a/1", 200, "", ""},
 		{"GET", "/b", 404, "not_found", ""},
 		{"GET", "//a/1", 404, "not_found", ""},
-		{"POST", "/a/1", 405, "method_not_allowed", "GET, DELETE"},
-		{"BREW", "/a/1", 405, "method_not_allowed", "GET, DELETE"},
+		{"POST", "/a/1", 405, "method_not_allowed", "GET, HEAD, DELETE"},
+		{"BREW", "/a/1", 405, "method_not_allowed", "GET, HEAD, DELETE"},
+		{"HEAD", "/a/1", 200, "", ""},
+		{"HEAD", "/b", 404, "not_found", ""},
 	} {
 		w := httptest.NewRecorder()
 		router.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), c.method, c.path, nil))

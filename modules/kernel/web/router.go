@@ -37,15 +37,24 @@ func NotFound(w http.ResponseWriter, r *http.Request) {
 }
 
 // methodNotAllowed answers with the methods that the path does have, as a 405 must.
+// HEAD is answered wherever GET is.
 func methodNotAllowed(router *mux.Router) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var allowed []string
-		for _, method := range []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"} {
-			probe := *r
-			probe.Method = method
+		for _, method := range []string{"GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"} {
+			as := *r
+			as.Method = method
 			var match mux.RouteMatch
-			if router.Match(&probe, &match) && match.MatchErr == nil {
-				allowed = append(allowed, method)
+			if !router.Match(&as, &match) || match.MatchErr != nil {
+				continue
+			}
+			allowed = append(allowed, method)
+			if method == http.MethodGet && r.Method == http.MethodHead {
+				router.ServeHTTP(w, &as) // net/http leaves the body out
+				return
+			}
+			if method == http.MethodGet {
+				allowed = append(allowed, http.MethodHead)
 			}
 		}
 		list := strings.Join(allowed, ", ")

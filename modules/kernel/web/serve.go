@@ -36,8 +36,10 @@ func (o ServerOptions) withDefaults() ServerOptions {
 		at    *time.Duration
 		value time.Duration
 	}{
-		{&o.ReadTimeout, 15 * time.Second}, {&o.WriteTimeout, time.Minute},
-		{&o.IdleTimeout, 90 * time.Second}, {&o.DrainTimeout, 20 * time.Second},
+		{&o.ReadTimeout, 15 * time.Second},
+		{&o.WriteTimeout, time.Minute},
+		{&o.IdleTimeout, 90 * time.Second},
+		{&o.DrainTimeout, 20 * time.Second},
 	} {
 		if *d.at == 0 {
 			*d.at = d.value

@@ -115,7 +115,7 @@ func TestDrainFinishesWhatRuns(t *testing.T) {
 	})
 	answered := make(chan string, 1)
 	go func() {
-		resp, err := http.Get("http://" + addr) //nolint:noctx // bounded by the server
+		resp, err := http.Get("http://" + addr)
 		if err != nil {
 			answered <- err.Error()
 			return
@@ -147,7 +147,7 @@ func TestDrainIsBounded(t *testing.T) {
 	}
 	addr, stop, stopped := start(t, http.HandlerFunc(stuck), web.ServerOptions{DrainTimeout: 50 * time.Millisecond})
 	go func() {
-		if resp, err := http.Get("http://" + addr); err == nil { //nolint:noctx // cut off by the server
+		if resp, err := http.Get("http://" + addr); err == nil {
 			_ = resp.Body.Close()
 		}
 	}()
