@@ -3,5 +3,5 @@
 //
 // A child process of its own serves each variant, so that getrusage counts the server
 // alone; requests come over loopback on kept connections. Rounds alternate, because the
-// machine's speed drifts; the ratio is the median of the rounds' ratios.
+// machine's speed drifts, and each side counts by its lower quartile.
 package proxyroute
