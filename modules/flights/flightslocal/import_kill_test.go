@@ -60,12 +60,12 @@ func TestImportSurvivesKill9(t *testing.T) {
 		t.Skip("starts processes")
 	}
 	dir := smallFolder(t, 600)
-	for name, where := range map[string]func() string{
-		"sqlite": func() string { return filepath.Join(t.TempDir(), "flights.db") },
-		"mysql":  func() string { return dbtest.MySQLDSN(t) },
+	for name, where := range map[string]func(*testing.T) string{
+		"sqlite": func(t *testing.T) string { return filepath.Join(t.TempDir(), "flights.db") },
+		"mysql":  func(t *testing.T) string { return dbtest.MySQLDSN(t) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			target := where()
+			target := where(t)
 			db, err := openNamed(t.Context(), target)
 			if err != nil {
 				t.Fatal(err)
