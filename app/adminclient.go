@@ -47,7 +47,7 @@ func adminFlags(fs *pflag.FlagSet) connector {
 	}
 }
 
-func (c *adminClient) do(ctx context.Context, call rest.Call) (http.Header, error) {
+func (c *adminClient) do(ctx context.Context, call rest.Call) error {
 	ctx, cancel := context.WithTimeout(ctx, adminCall)
 	defer cancel()
 	if call.Header == nil {
@@ -59,9 +59,9 @@ func (c *adminClient) do(ctx context.Context, call rest.Call) (http.Header, erro
 	}
 	header, err := c.caller.Do(ctx, call)
 	if header == nil && errs.CodeOf(err) == errs.Unavailable {
-		return nil, errs.E(errs.Unavailable, "there is no admin API at %s; start banyan serve, or name another with --admin", c.base).Because(err)
+		return errs.E(errs.Unavailable, "there is no admin API at %s; start banyan serve, or name another with --admin", c.base).Because(err)
 	}
-	return header, err
+	return err
 }
 
 // whoami names the person for the audit log.
@@ -86,7 +86,7 @@ func (c *adminClient) route(ctx context.Context, id string) (admin.Route, error)
 	var r admin.Route
 	path, err := routePath(id)
 	if err == nil {
-		_, err = c.do(ctx, rest.Call{Method: http.MethodGet, Path: path, Out: &r})
+		err = c.do(ctx, rest.Call{Method: http.MethodGet, Path: path, Out: &r})
 	}
 	return r, err
 }

@@ -40,7 +40,7 @@ func newAuditCommand() *cobra.Command {
 		}
 		var page admin.AuditPage
 		call := rest.Call{Method: http.MethodGet, Path: "/admin/v1/audit", Query: query, Out: &page}
-		if _, err := api.do(cmd.Context(), call); err != nil {
+		if err := api.do(cmd.Context(), call); err != nil {
 			return err
 		}
 		return emit(cmd, page, tableOfAudit(page))

@@ -58,7 +58,7 @@ func newRoutesList(connect connector) *cobra.Command {
 				return err
 			}
 			var list admin.RouteList
-			if _, err := c.do(cmd.Context(), rest.Call{Method: http.MethodGet, Path: "/admin/v1/routes", Out: &list}); err != nil {
+			if err := c.do(cmd.Context(), rest.Call{Method: http.MethodGet, Path: "/admin/v1/routes", Out: &list}); err != nil {
 				return err
 			}
 			return emit(cmd, list, tableOfRoutes(list))
@@ -277,7 +277,7 @@ func (c *adminClient) change(cmd *cobra.Command, call rest.Call, seen admin.Rout
 	if f.dryRun {
 		call.Query = map[string][]string{"dryRun": {"true"}}
 	}
-	if _, err := c.do(cmd.Context(), call); err != nil {
+	if err := c.do(cmd.Context(), call); err != nil {
 		return err
 	}
 	if after.Change == nil {

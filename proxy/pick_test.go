@@ -65,13 +65,30 @@ routes:
 		t.Fatal(err)
 	}
 	for _, c := range []struct{ method, path, want string }{
-		{"GET", "/v1/flights", "exact"}, {"POST", "/v1/flights", "exact"}, {"GET", "/", "exact"},
-		{"GET", "/v1/flights/new", "new"}, {"GET", "/v1/flights/x", "read"}, {"HEAD", "/v1/flights/x", "read"},
-		{"DELETE", "/v1/flights/x", "one"}, {"GET", "/v1/flights/new/seat-map", "map"}, {"PUT", "/v1/flights/x/seat-map", "map"},
-		{"GET", "/v1/flights/", "all"}, {"POST", "/v1/flights/", ""}, {"GET", "/v1/flights/x/y", "all"},
-		{"POST", "/v1/holds/h1", "holds"}, {"POST", "/v1/holds/h1/confirm", "holds"}, {"POST", "/v1/holds", ""}, {"GET", "/v1/holds", "all"},
-		{"GET", "/v1", "all"}, {"GET", "/v1/", "all"}, {"GET", "/v2/flights", ""}, {"GET", "", ""}, {"OPTIONS", "*", ""},
-		{"GET", "//v1/flights", ""}, {"GET", "/V1/flights", ""}, {"BREW", "/v1/flights/x", "one"},
+		{"GET", "/v1/flights", "exact"},
+		{"POST", "/v1/flights", "exact"},
+		{"GET", "/", "exact"},
+		{"GET", "/v1/flights/new", "new"},
+		{"GET", "/v1/flights/x", "read"},
+		{"HEAD", "/v1/flights/x", "read"},
+		{"DELETE", "/v1/flights/x", "one"},
+		{"GET", "/v1/flights/new/seat-map", "map"},
+		{"PUT", "/v1/flights/x/seat-map", "map"},
+		{"GET", "/v1/flights/", "all"},
+		{"POST", "/v1/flights/", ""},
+		{"GET", "/v1/flights/x/y", "all"},
+		{"POST", "/v1/holds/h1", "holds"},
+		{"POST", "/v1/holds/h1/confirm", "holds"},
+		{"POST", "/v1/holds", ""},
+		{"GET", "/v1/holds", "all"},
+		{"GET", "/v1", "all"},
+		{"GET", "/v1/", "all"},
+		{"GET", "/v2/flights", ""},
+		{"GET", "", ""},
+		{"OPTIONS", "*", ""},
+		{"GET", "//v1/flights", ""},
+		{"GET", "/V1/flights", ""},
+		{"BREW", "/v1/flights/x", "one"},
 	} {
 		got := ""
 		if found := p.table.Load().root.find(c.method, c.path); found != nil {
@@ -99,7 +116,7 @@ func TestSegmentsAndQuery(t *testing.T) {
 func FuzzFind(f *testing.F) {
 	p := routerOf(f, 3, "client-ip")
 	f.Add("GET", "/v1/r1/x/seat-map")
-	f.Fuzz(func(t *testing.T, method, path string) {
+	f.Fuzz(func(_ *testing.T, method, path string) {
 		if found := p.table.Load().root.find(method, path); found != nil {
 			_ = segment(path, 2)
 		}

@@ -60,8 +60,11 @@ func TestFlipAndRollback(t *testing.T) {
 		backend string
 		want    canary.Weight
 	}{
-		{proxy.Flip, "flights", 10000}, {proxy.Flip, "flights", 0}, {proxy.Flip, "flights", 10000},
-		{proxy.Rollback, "", 0}, {proxy.Rollback, "", 0},
+		{proxy.Flip, "flights", 10000},
+		{proxy.Flip, "flights", 0},
+		{proxy.Flip, "flights", 10000},
+		{proxy.Rollback, "", 0},
+		{proxy.Rollback, "", 0},
 	} {
 		order := proxy.Order{Route: "flights", Action: step.action, Backend: step.backend, Reason: "test", DryRun: true}
 		before := w.effective()

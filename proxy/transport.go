@@ -27,7 +27,7 @@ type internal struct{ router http.Handler }
 func (t internal) RoundTrip(r *http.Request) (*http.Response, error) {
 	ctx, cancel := context.WithCancel(web.WithRequestID(context.Background(), web.RequestID(r.Context())))
 	follow := context.AfterFunc(r.Context(), cancel) // but none of the caller's values: it is a request of its own
-	in := r.Clone(ctx)
+	in := r.Clone(ctx)                               //nolint:contextcheck // cancelled with the caller's, see above
 	in.RequestURI = r.URL.RequestURI()
 	in.RemoteAddr = internalRemote
 	in.URL = &url.URL{Path: r.URL.Path, RawPath: r.URL.RawPath, RawQuery: r.URL.RawQuery}

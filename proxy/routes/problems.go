@@ -153,10 +153,10 @@ func kindName(n *yaml.Node) string {
 	case yaml.AliasNode:
 		return "an alias (write the value out)"
 	case yaml.ScalarNode:
-		if n.Tag == "!!null" {
-			return "empty"
+		if n.Tag != "!!null" {
+			return fmt.Sprintf("%q", n.Value)
 		}
-		return fmt.Sprintf("%q", n.Value)
+	case yaml.DocumentNode: // never inside one
 	}
 	return "empty"
 }

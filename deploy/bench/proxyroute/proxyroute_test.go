@@ -17,8 +17,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/gorilla/mux"
-
 	"banyan/modules/kernel/web"
 	"banyan/proxy"
 	"banyan/proxy/routes"
@@ -54,12 +52,12 @@ type flight struct {
 	Arrival     map[string]string `json:"arrival"`
 }
 
-// contextHandler is built as a context's is: gorilla/mux, JSON, request ids.
+// contextHandler is built as a context's is.
 func contextHandler() http.Handler {
 	r := web.NewRouter()
 	r.HandleFunc("/v1/flights/{flight_id}", func(w http.ResponseWriter, r *http.Request) {
 		web.JSON(w, http.StatusOK, flight{
-			FlightID: mux.Vars(r)["flight_id"], Designator: "AA34", Origin: "JFK", Destination: "LAX",
+			FlightID: r.URL.Path[len("/v1/flights/"):], Designator: "AA34", Origin: "JFK", Destination: "LAX",
 			Departure: map[string]string{"local": "2026-11-21T13:20", "tz": "America/New_York", "utc": "2026-11-21T18:20:00Z"},
 			Arrival:   map[string]string{"local": "2026-11-21T16:45", "tz": "America/Los_Angeles", "utc": "2026-11-22T00:45:00Z"},
 		})
