@@ -1,6 +1,7 @@
 package sqldb_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"sync"
@@ -161,4 +162,31 @@ func TestConcurrentCountersLoseNothing(t *testing.T) {
 			t.Errorf("counted %d, want %d", n, callers*rounds)
 		}
 	})
+}
+
+// TestACallerWhoGivesUpHarmsNoOneElse cancels one caller in the middle of a group.
+func TestACallerWhoGivesUpHarmsNoOneElse(t *testing.T) {
+	db := dbtest.SQLite(t)
+	makeThings(t, db)
+	release := stall(t, db)
+	ctx, cancel := context.WithCancel(t.Context())
+	var wait sync.WaitGroup
+	var other error
+	wait.Go(func() {
+		_ = db.Do(ctx, func(tx *sqldb.Tx) error {
+			if err := tx.Run(ctx, sqldb.S(insert, 1, 1)); err != nil {
+				return err
+			}
+			cancel()
+			return tx.Run(ctx, sqldb.S(insert, 2, 1))
+		})
+	})
+	wait.Go(func() {
+		other = db.Do(t.Context(), func(tx *sqldb.Tx) error { return tx.Run(t.Context(), sqldb.S(insert, 3, 1)) })
+	})
+	release()
+	wait.Wait()
+	if n := number(t, db, "SELECT COUNT(*) FROM things WHERE id = 3"); other != nil || n != 1 {
+		t.Errorf("the other caller: %v, %d rows", other, n)
+	}
 }

@@ -46,7 +46,9 @@ func (t *Tx) Run(ctx context.Context, batch ...Stmt) error {
 		return nil
 	}
 	if !t.oneTrip {
-		return t.runEach(ctx, batch)
+		// One caller's cancellation would interrupt the connection, and roll back everyone
+		// who shares the commit.
+		return t.runEach(context.WithoutCancel(ctx), batch)
 	}
 	if t.opening != "" {
 		batch = append([]Stmt{S(t.opening)}, batch...)
