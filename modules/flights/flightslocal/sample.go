@@ -99,8 +99,10 @@ func (s *Service) sampleReference(ctx context.Context) error {
 		return err
 	}
 	return s.store.PutCarriers(ctx, []store.Carrier{
-		{Code: "AA", Name: "American Airlines"}, {Code: "BA", Name: "British Airways"},
-		{Code: "LH", Name: "Lufthansa"}, {Code: "SQ", Name: "Singapore Airlines"},
+		{Code: "AA", Name: "American Airlines"},
+		{Code: "BA", Name: "British Airways"},
+		{Code: "LH", Name: "Lufthansa"},
+		{Code: "SQ", Name: "Singapore Airlines"},
 	})
 }
 
