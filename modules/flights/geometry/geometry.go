@@ -106,21 +106,6 @@ func Seats(m flights.SeatMap) []string {
 	return list
 }
 
-// Count gives the number of seats per cabin of service.
-func Count(m flights.SeatMap) map[flights.Cabin]int {
-	counts := map[flights.Cabin]int{}
-	for _, c := range m.Cabin {
-		cabin, ok := CabinOf(c.CabinClass.CabinType)
-		if !ok {
-			continue
-		}
-		for _, r := range c.Row {
-			counts[cabin] += len(r.Seat)
-		}
-	}
-	return counts
-}
-
 // CabinOf gives the cabin of service that a map's CabinType names.
 func CabinOf(cabinType string) (flights.Cabin, bool) {
 	switch cabinType {

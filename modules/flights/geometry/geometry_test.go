@@ -60,11 +60,12 @@ func exitRows(m flights.SeatMap) []int {
 
 func cabinSizes(m flights.SeatMap) string {
 	var list []string
-	counts := geometry.Count(m)
-	for _, c := range []flights.Cabin{flights.First, flights.Business, flights.PremiumEconomy, flights.Economy} {
-		if n := counts[c]; n > 0 {
-			list = append(list, strconv.Itoa(n))
+	for _, c := range m.Cabin {
+		n := 0
+		for _, r := range c.Row {
+			n += len(r.Seat)
 		}
+		list = append(list, strconv.Itoa(n))
 	}
 	return strings.Join(list, "+")
 }
@@ -102,12 +103,8 @@ func checkMap(t *testing.T, m flights.SeatMap, n int, format *regexp.Regexp) {
 	if len(seats) != n || len(unique) != n {
 		t.Errorf("%s: %d seats, %d different", m.Configuration, len(seats), len(unique))
 	}
-	total := 0
-	for _, k := range geometry.Count(m) {
-		total += k
-	}
-	if total != n || len(exitRows(m)) == 0 {
-		t.Errorf("%s: %d seats in cabins, exits %v", m.Configuration, total, exitRows(m))
+	if len(exitRows(m)) == 0 {
+		t.Errorf("%s has no exit", m.Configuration)
 	}
 }
 

@@ -1,11 +1,6 @@
 package geometry
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
-	"fmt"
-
 	"banyan/modules/flights"
 	"banyan/modules/kernel/errs"
 )
@@ -147,20 +142,4 @@ func isText(s string) bool {
 		}
 	}
 	return true
-}
-
-// Custom checks a map that someone wrote and names its configuration by its content,
-// so that the same map is stored once and a changed one never takes an old one's name.
-// errs: Invalid.
-func Custom(m flights.SeatMap) (flights.SeatMap, error) {
-	if err := Validate(m); err != nil {
-		return flights.SeatMap{}, err
-	}
-	text, err := json.Marshal(m)
-	if err != nil {
-		return flights.SeatMap{}, bad("the seat map cannot be written as JSON: %v", err)
-	}
-	sum := sha256.Sum256(text)
-	m.Configuration = fmt.Sprintf("CUSTOM-%d.%s", len(Seats(m)), hex.EncodeToString(sum[:8]))
-	return m, nil
 }

@@ -71,24 +71,3 @@ func TestTooManySeats(t *testing.T) {
 		t.Error(err)
 	}
 }
-
-func TestCustomIsNamedByContent(t *testing.T) {
-	m, _ := geometry.Archetype("A320", 150)
-	one, err := geometry.Custom(m)
-	if err != nil {
-		t.Fatal(err)
-	}
-	again, _ := geometry.Custom(m)
-	m.Cabin[0].Row[3].Seat[0].PremiumInd = true
-	other, _ := geometry.Custom(m)
-	if one.Configuration != again.Configuration || one.Configuration == other.Configuration {
-		t.Errorf("%s, %s, %s", one.Configuration, again.Configuration, other.Configuration)
-	}
-	if !strings.HasPrefix(one.Configuration, "CUSTOM-150.") || len(one.Configuration) > 32 {
-		t.Error(one.Configuration)
-	}
-	m.Cabin[0].FirstRow = 7
-	if _, err := geometry.Custom(m); errs.CodeOf(err) != errs.Invalid {
-		t.Error(err)
-	}
-}
