@@ -5,6 +5,7 @@ SHELL := /usr/bin/env bash
 
 local := deploy/local
 PKG ?= ./...
+BENCH ?= .
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,8 +31,11 @@ lint: ## look for mistakes and for breaches of the house's rules
 fmt: ## format the sources
 	@$$($(local)/tool.sh golangci-lint) fmt
 
-bench: ## measure what is promised as ratios
-	@$(local)/test.sh -run '^$$' -bench . ./deploy/bench/...
+bench: ## measure what is promised as ratios (one: BENCH=Hold)
+	go test -run '^$$' -bench '$(BENCH)' -p 1 -timeout 60m ./deploy/bench/...
+
+e2e: ## test the programs as wholes: started, killed, asked over HTTP
+	@$(local)/test.sh ./app/... ./extracted/...
 
 up: build ## start everything as processes of its own (one service: S=flights; stores of their own: STORES=own)
 	@STORES=$(STORES) $(local)/up.sh $(S)
