@@ -8,6 +8,7 @@ import (
 	"log"
 	"net"
 	"net/http"
+	"sync/atomic"
 	"time"
 )
 
@@ -51,13 +52,14 @@ func (o ServerOptions) withDefaults() ServerOptions {
 	return o
 }
 
-// Serve serves until ctx ends, then drains: readiness fails first, kept connections are
-// closed as they fall idle, requests under way finish within DrainTimeout. The error is
+// Serve serves until ctx ends, then drains: readiness fails first; answers ask clients to
+// close their connections; requests under way finish within DrainTimeout. The error is
 // nil after a complete drain.
 func Serve(ctx context.Context, l net.Listener, h http.Handler, o ServerOptions) error {
 	o = o.withDefaults()
+	var draining atomic.Bool
 	srv := &http.Server{
-		Handler:           h,
+		Handler:           closeWhen(&draining, h),
 		ReadHeaderTimeout: readHeaderTimeout,
 		ReadTimeout:       o.ReadTimeout,
 		WriteTimeout:      o.WriteTimeout,
@@ -67,36 +69,50 @@ func Serve(ctx context.Context, l net.Listener, h http.Handler, o ServerOptions)
 		// Requests outlive the signal that stops the server.
 		BaseContext: func(net.Listener) context.Context { return context.WithoutCancel(ctx) },
 	}
-	failed := make(chan error, 1)
-	go func() { failed <- srv.Serve(l) }()
+	ended := make(chan error, 1)
+	go func() { ended <- srv.Serve(l) }()
 	select {
-	case err := <-failed:
+	case err := <-ended:
 		return fmt.Errorf("serve %s: %w", l.Addr(), err)
 	case <-ctx.Done():
 	}
-	return drain(ctx, srv, o, failed)
-}
-
-func drain(ctx context.Context, srv *http.Server, o ServerOptions, failed <-chan error) error {
+	draining.Store(true)
 	if o.OnDrain != nil {
 		o.OnDrain()
 	}
-	if o.DrainDelay > 0 {
-		srv.SetKeepAlivesEnabled(false)
-		select {
-		case err := <-failed:
-			return fmt.Errorf("serve: %w", err)
-		case <-time.After(o.DrainDelay):
+	select {
+	case err := <-ended:
+		return fmt.Errorf("serve %s: %w", l.Addr(), err)
+	case <-time.After(o.DrainDelay):
+	}
+	return shutdown(context.WithoutCancel(ctx), srv, l, ended, o.DrainTimeout)
+}
+
+// closeWhen makes answers end their connection once draining is set.
+func closeWhen(draining *atomic.Bool, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if draining.Load() {
+			w.Header().Set("Connection", "close")
 		}
-	}
-	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), o.DrainTimeout)
-	defer cancel()
-	if err := srv.Shutdown(bounded); err != nil {
-		_ = srv.Close()
-		return fmt.Errorf("requests were still running %s after the stop; they were cut off: %w", o.DrainTimeout, err)
-	}
-	if err := <-failed; !errors.Is(err, http.ErrServerClosed) {
+		next.ServeHTTP(w, r)
+	})
+}
+
+// settle is for requests on connections that were accepted last: net/http drops, without
+// an answer, those whose header it has not read when Shutdown begins.
+const settle = 100 * time.Millisecond
+
+func shutdown(ctx context.Context, srv *http.Server, l net.Listener, ended <-chan error, limit time.Duration) error {
+	_ = l.Close()
+	if err := <-ended; !errors.Is(err, net.ErrClosed) {
 		return fmt.Errorf("serve: %w", err)
+	}
+	time.Sleep(settle)
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	if err := srv.Shutdown(ctx); err != nil {
+		_ = srv.Close()
+		return fmt.Errorf("requests were still running %s after the stop; they were cut off: %w", limit, err)
 	}
 	return nil
 }
