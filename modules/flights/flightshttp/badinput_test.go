@@ -69,7 +69,7 @@ func badPaths() []attempt {
 		attempt{name: "slash", method: "GET", path: "/v1/flights/" + flightID + "/", status: 404, says: "nothing at this path"},
 		attempt{name: "slashes", method: "GET", path: "/v1//flights", status: 404, says: "nothing at this path"},
 		attempt{name: "case", method: "GET", path: "/V1/Flights", status: 404, says: "nothing at this path"},
-		attempt{name: "method", method: "DELETE", path: "/v1/flights/" + flightID, status: 405, says: "GET, PATCH"},
+		attempt{name: "method", method: "DELETE", path: "/v1/flights/" + flightID, status: 405, says: "PATCH, not"},
 	)
 }
 

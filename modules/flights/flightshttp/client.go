@@ -91,8 +91,10 @@ func (c *Client) ByNumber(ctx context.Context, designator, departureLocal string
 // Schedule asks POST /v1/flights.
 func (c *Client) Schedule(ctx context.Context, n flights.NewFlight) (flights.Flight, error) {
 	var f flights.Flight
-	header, err := c.to.Do(ctx, rest.Call{Method: http.MethodPost, Path: "/v1/flights", In: n, Out: &f,
-		Header: map[string]string{idempotency.Header: n.Key}})
+	header, err := c.to.Do(ctx, rest.Call{
+		Method: http.MethodPost, Path: "/v1/flights", In: n, Out: &f,
+		Header: map[string]string{idempotency.Header: n.Key},
+	})
 	if err != nil {
 		return flights.Flight{}, err
 	}
@@ -107,8 +109,10 @@ func (c *Client) Change(ctx context.Context, flightID string, version int64, p f
 		return flights.Flight{}, err
 	}
 	var f flights.Flight
-	_, err = c.to.Do(ctx, rest.Call{Method: http.MethodPatch, Path: path, In: p, Out: &f,
-		Header: map[string]string{"If-Match": rest.VersionTag(version)}})
+	_, err = c.to.Do(ctx, rest.Call{
+		Method: http.MethodPatch, Path: path, In: p, Out: &f,
+		Header: map[string]string{"If-Match": rest.VersionTag(version)},
+	})
 	return f, err
 }
 
@@ -130,8 +134,10 @@ func (c *Client) EventsOf(ctx context.Context, eventType, sinceID string, limit 
 	var events []flights.Event
 	for {
 		var part []flights.Event
-		header, err := c.to.Do(ctx, rest.Call{Method: http.MethodGet, Path: path, Out: &part,
-			Query: parameters("since", sinceID, "count", strconv.Itoa(limit-len(events)))})
+		header, err := c.to.Do(ctx, rest.Call{
+			Method: http.MethodGet, Path: path, Out: &part,
+			Query: parameters("since", sinceID, "count", strconv.Itoa(limit-len(events))),
+		})
 		if err != nil {
 			return nil, err
 		}

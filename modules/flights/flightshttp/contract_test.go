@@ -19,6 +19,7 @@ import (
 func TestContract(t *testing.T) {
 	for name, open := range map[string]func(testing.TB) *sqldb.DB{"sqlite": dbtest.SQLite, "mysql": dbtest.MySQL} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			flightstest.Run(t, func(t *testing.T) flights.Service {
 				server := serve(t, newLocal(t, open(t)))
 				return flightshttp.NewClient(server.URL, web.NewTransport(web.TransportOptions{}))

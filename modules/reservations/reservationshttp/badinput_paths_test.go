@@ -35,7 +35,7 @@ func badRebookings(f fixture) []attempt {
 		attempt{name: "query", method: "POST", path: "/v1/reservations/" + f.reservation.ReservationID + "/rebook?x=1", body: taken, status: 400, says: "x"})
 }
 
-func badSeating(f fixture) []attempt {
+func badSeating() []attempt {
 	var list []attempt
 	for _, id := range strangeFlights() {
 		list = append(list,
@@ -63,7 +63,7 @@ func badSeating(f fixture) []attempt {
 		attempt{name: "two customers", method: "GET", path: "/v1/flights/" + flightID + "/occupants", header: []string{"X-Customer-Id: ann", "X-Customer-Id: bob"}, status: 400, says: "X-Customer-Id"})
 }
 
-func badBook(fixture) []attempt {
+func badBook() []attempt {
 	put := func(name, body string, status int, says string) attempt {
 		return attempt{name: name, method: "PUT", path: "/reservations", body: body, status: status, says: says}
 	}
@@ -91,8 +91,8 @@ func badPaths(f fixture) []attempt {
 		{name: "no id", method: "GET", path: "/v1/holds/", status: 404, says: "nothing at this path"},
 		{name: "slashes", method: "GET", path: "/v1/flights//seats", status: 404, says: "nothing at this path"},
 		{name: "encoded slash", method: "GET", path: "/v1/flights/a%2Fb/seats", status: 404, says: "nothing at this path"},
-		{name: "method", method: "PUT", path: "/v1/holds/" + f.anns.HoldID, status: 405, says: "GET, DELETE"},
-		{name: "method", method: "DELETE", path: "/reservations", status: 405, says: "GET, PUT"},
+		{name: "method", method: "PUT", path: "/v1/holds/" + f.anns.HoldID, status: 405, says: "DELETE, not"},
+		{name: "method", method: "DELETE", path: "/reservations", status: 405, says: "PUT, not"},
 	}
 }
 
@@ -100,10 +100,15 @@ func badPaths(f fixture) []attempt {
 func badBodies(f fixture) []attempt {
 	var list []attempt
 	for _, to := range []attempt{
-		{method: "POST", path: holds}, {method: "POST", path: "/v1/flights/" + flightID + "/reservations"}, {method: "PUT", path: "/v1/flights/" + flightID + "/blocks/12A"},
-		{method: "POST", path: "/v1/reservations/" + f.reservation.ReservationID + "/change-seat"}, {method: "POST", path: "/v1/reservations/" + f.reservation.ReservationID + "/rebook"},
-		{method: "PUT", path: "/reservations"}, {method: "PUT", path: "/reservations/" + f.reservation.ReservationID},
-		{name: "optional", method: "POST", path: "/v1/holds/" + f.anns.HoldID + "/confirm"}, {name: "optional", method: "POST", path: "/v1/holds/" + f.anns.HoldID + "/extend"},
+		{method: "POST", path: holds},
+		{method: "POST", path: "/v1/flights/" + flightID + "/reservations"},
+		{method: "PUT", path: "/v1/flights/" + flightID + "/blocks/12A"},
+		{method: "POST", path: "/v1/reservations/" + f.reservation.ReservationID + "/change-seat"},
+		{method: "POST", path: "/v1/reservations/" + f.reservation.ReservationID + "/rebook"},
+		{method: "PUT", path: "/reservations"},
+		{method: "PUT", path: "/reservations/" + f.reservation.ReservationID},
+		{name: "optional", method: "POST", path: "/v1/holds/" + f.anns.HoldID + "/confirm"},
+		{name: "optional", method: "POST", path: "/v1/holds/" + f.anns.HoldID + "/extend"},
 	} {
 		add := func(name, body string, status int, says string, header ...string) {
 			header = append(header, oneKey, "X-Hold-Token: "+f.anns.Token)

@@ -29,9 +29,11 @@ func (c *Client) Hold(ctx context.Context, r reservations.HoldRequest) (reservat
 	if err != nil {
 		return reservations.Hold{}, err
 	}
-	return c.onHold(ctx, rest.Call{Method: http.MethodPost, Path: path,
+	return c.onHold(ctx, rest.Call{
+		Method: http.MethodPost, Path: path,
 		In:     timedClaim{r.Seats, r.CustomerID, r.TTLSeconds},
-		Header: map[string]string{idempotency.Header: r.Key}})
+		Header: map[string]string{idempotency.Header: r.Key},
+	})
 }
 
 // GetHold asks GET /v1/holds/{hold_id}.
@@ -49,8 +51,10 @@ func (c *Client) Extend(ctx context.Context, r reservations.HoldAction) (reserva
 	if err != nil {
 		return reservations.Hold{}, err
 	}
-	return c.onHold(ctx, rest.Call{Method: http.MethodPost, Path: path, Header: shown(r),
-		In: map[string]int{"ttl_seconds": r.TTLSeconds}})
+	return c.onHold(ctx, rest.Call{
+		Method: http.MethodPost, Path: path, Header: shown(r),
+		In: map[string]int{"ttl_seconds": r.TTLSeconds},
+	})
 }
 
 // Confirm asks POST /v1/holds/{hold_id}/confirm.
@@ -77,8 +81,10 @@ func (c *Client) Reserve(ctx context.Context, r reservations.ReserveRequest) (re
 	if err != nil {
 		return reservations.Reservation{}, err
 	}
-	return c.onReservation(ctx, rest.Call{Method: http.MethodPost, Path: path, In: claim{r.Seats, r.CustomerID},
-		Header: map[string]string{idempotency.Header: r.Key}})
+	return c.onReservation(ctx, rest.Call{
+		Method: http.MethodPost, Path: path, In: claim{r.Seats, r.CustomerID},
+		Header: map[string]string{idempotency.Header: r.Key},
+	})
 }
 
 // GetReservation asks GET /v1/reservations/{reservation_id}.
@@ -105,9 +111,11 @@ func (c *Client) ChangeSeat(ctx context.Context, r reservations.ChangeSeatReques
 	if err != nil {
 		return reservations.Reservation{}, err
 	}
-	return c.onReservation(ctx, rest.Call{Method: http.MethodPost, Path: path,
+	return c.onReservation(ctx, rest.Call{
+		Method: http.MethodPost, Path: path,
 		In:     map[string]string{"from": r.From, "to": r.To},
-		Header: map[string]string{idempotency.Header: r.Key}})
+		Header: map[string]string{idempotency.Header: r.Key},
+	})
 }
 
 // Rebook asks POST /v1/reservations/{reservation_id}/rebook.
@@ -116,8 +124,10 @@ func (c *Client) Rebook(ctx context.Context, r reservations.RebookRequest) (rese
 	if err != nil {
 		return reservations.Reservation{}, err
 	}
-	return c.onReservation(ctx, rest.Call{Method: http.MethodPost, Path: path, In: legs{r.Outbound, r.Returning},
-		Header: map[string]string{idempotency.Header: r.Key}})
+	return c.onReservation(ctx, rest.Call{
+		Method: http.MethodPost, Path: path, In: legs{r.Outbound, r.Returning},
+		Header: map[string]string{idempotency.Header: r.Key},
+	})
 }
 
 // Seats asks GET /v1/flights/{flight_id}/seats.

@@ -21,6 +21,7 @@ import (
 func TestContract(t *testing.T) {
 	for name, open := range map[string]func(testing.TB) *sqldb.DB{"sqlite": dbtest.SQLite, "mysql": dbtest.MySQL} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			reservationstest.Run(t, func(t *testing.T) reservationstest.Harness {
 				local := newLocal(t, open(t))
 				server := serve(t, local)
