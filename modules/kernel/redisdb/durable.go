@@ -11,12 +11,16 @@ import (
 
 // durable lists what a Redis must say of itself so that an acknowledged write is on
 // the disk and stays in memory.
-var durable = []struct{ setting, want, why string }{
-	{"appendonly", "yes", "without the append-only file a restart forgets every write since the last snapshot"},
-	{"appendfsync", "always", "any other value acknowledges writes before they are on the disk"},
-	{"no-appendfsync-on-rewrite", "no", "yes suspends the sync while the file is rewritten"},
-	{"maxmemory-policy", "noeviction", "any other policy may drop bookings when memory runs short"},
+func durable() []setting {
+	return []setting{
+		{"appendonly", "yes", "without the append-only file a restart forgets every write since the last snapshot"},
+		{"appendfsync", "always", "any other value acknowledges writes before they are on the disk"},
+		{"no-appendfsync-on-rewrite", "no", "yes suspends the sync while the file is rewritten"},
+		{"maxmemory-policy", "noeviction", "any other policy may drop bookings when memory runs short"},
+	}
 }
+
+type setting struct{ name, want, why string }
 
 // CheckDurable refuses, with errs.Unsafe, a Redis whose settings would lose writes it
 // has acknowledged; on a Cluster every master is asked. It cannot see two things that
@@ -32,19 +36,19 @@ func (d *DB) CheckDurable(ctx context.Context) error {
 func checkServer(ctx context.Context, c *redis.Client) error {
 	at := c.Options().Addr
 	var found, lines, commands []string
-	for _, d := range durable {
-		got, err := c.ConfigGet(ctx, d.setting).Result()
-		if refused(err) || (err == nil && got[d.setting] == "") {
+	for _, d := range durable() {
+		got, err := c.ConfigGet(ctx, d.name).Result()
+		if refused(err) || (err == nil && got[d.name] == "") {
 			return errs.E(errs.Unsafe, "Redis at %s does not tell its setting %s, so it cannot be checked that it keeps acknowledged writes. "+
-				"Allow CONFIG GET to this user, or, if you know that the server has %s, vouch for it with --accept-data-loss", at, d.setting, all()).Because(err)
+				"Allow CONFIG GET to this user, or, if you know that the server has %s, vouch for it with --accept-data-loss", at, d.name, all()).Because(err)
 		}
 		if err != nil {
 			return err
 		}
-		if got[d.setting] != d.want {
-			found = append(found, d.setting+" "+got[d.setting]+" ("+d.why+")")
-			lines = append(lines, d.setting+" "+d.want)
-			commands = append(commands, "CONFIG SET "+d.setting+" "+d.want)
+		if got[d.name] != d.want {
+			found = append(found, d.name+" "+got[d.name]+" ("+d.why+")")
+			lines = append(lines, d.name+" "+d.want)
+			commands = append(commands, "CONFIG SET "+d.name+" "+d.want)
 		}
 	}
 	if found == nil {
@@ -55,9 +59,9 @@ func checkServer(ctx context.Context, c *redis.Client) error {
 }
 
 func all() string {
-	settings := make([]string, len(durable))
-	for i, d := range durable {
-		settings[i] = d.setting + " " + d.want
+	settings := make([]string, len(durable()))
+	for i, d := range durable() {
+		settings[i] = d.name + " " + d.want
 	}
 	return strings.Join(settings, ", ")
 }

@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"net"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -37,6 +38,7 @@ type Options struct {
 // DB is a Redis, standalone or Cluster.
 type DB struct {
 	redis.UniversalClient
+	ferry *ferry // nil on a Cluster
 }
 
 // Open connects. A single address that turns out to be a node of a Cluster is taken as
@@ -46,6 +48,7 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
+	quiet()
 	base := universal(addrs, o)
 	if len(addrs) > 1 {
 		return ping(ctx, cluster(base))
@@ -58,6 +61,14 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 	}
 	return ping(ctx, single)
 }
+
+// quiet stops the client library from writing lines of its own to the error output;
+// what they say comes back as errors.
+var quiet = sync.OnceFunc(func() { redis.SetLogger(silent{}) }) //nolint:gochecknoglobals // the library's logger is global
+
+type silent struct{}
+
+func (silent) Printf(context.Context, string, ...any) {}
 
 func split(list string) ([]string, error) {
 	var addrs []string
@@ -106,7 +117,24 @@ func ping(ctx context.Context, c redis.UniversalClient) (*DB, error) {
 		}
 		return nil, Fail(err)
 	}
-	return &DB{c}, nil
+	d := &DB{UniversalClient: c}
+	if single, ok := c.(*redis.Client); ok {
+		d.ferry = &ferry{send: func(ctx context.Context, load []*passage) { together(ctx, single, load) }}
+	}
+	return d, nil
+}
+
+// together sends commands in one pipeline; each keeps its own answer or error.
+func together(ctx context.Context, c *redis.Client, load []*passage) {
+	if len(load) == 1 {
+		_ = c.Process(ctx, load[0].cmd)
+		return
+	}
+	pipe := c.Pipeline()
+	for _, p := range load {
+		_ = pipe.Process(ctx, p.cmd)
+	}
+	_, _ = pipe.Exec(ctx)
 }
 
 // Fail makes an error of Redis one of ours: errs.Unavailable, with the cause for the
@@ -125,8 +153,16 @@ func Fail(err error) error {
 // a Cluster, so that one script may touch all of them.
 func Tag(bucket int) string { return fmt.Sprintf("{b%04d}", bucket) }
 
-// Once runs a command that must not be repeated when its connection breaks.
-func (d *DB) Once(ctx context.Context, c *redis.Cmd) error { return d.Process(ctx, once{c}) }
+// Once runs a command that must not be repeated when its connection breaks. On one
+// server, commands of callers who come at once share a round trip; on a Cluster they do
+// not, for a dead master would hold up the others. Look at c only if there is no error,
+// or an error of Redis itself: after one of ctx the command may still be under way.
+func (d *DB) Once(ctx context.Context, c *redis.Cmd) error {
+	if d.ferry != nil {
+		return d.ferry.do(ctx, c)
+	}
+	return d.Process(ctx, once{c})
+}
 
 type once struct{ *redis.Cmd }
 

@@ -159,7 +159,7 @@ func TestCounts(t *testing.T) {
 	f := flight(10, 1)
 	apply(t, s, 1, f)
 	b := bucket.Of(f.FlightID)
-	for _, seat := range geometry.Seats {
+	for _, seat := range geometry().Seats {
 		sub, decide := claim(f, "ann", "h"+seat, seat, time.Minute)
 		update(t, s, sub, decide)
 	}
@@ -201,7 +201,7 @@ func TestServerForgetsScripts(t *testing.T) {
 		forget()
 		apply(t, s, seq+1, f)
 		forget()
-		sub, decide := claim(f, "ann", "h"+geometry.Seats[seq], geometry.Seats[seq], time.Minute)
+		sub, decide := claim(f, "ann", "h"+geometry().Seats[seq], geometry().Seats[seq], time.Minute)
 		update(t, s, sub, decide)
 		forget()
 		if _, err := s.Sweep(t.Context()); err != nil {

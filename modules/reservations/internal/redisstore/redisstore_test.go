@@ -39,18 +39,20 @@ func onBoth(t *testing.T, test func(t *testing.T, addrs string)) {
 	t.Run("cluster", func(t *testing.T) { test(t, strings.Join(dbtest.RedisCluster(t), ",")) })
 }
 
-var geometry = store.Configuration{ID: "A320-150.1", Seats: []string{"1A", "1B", "1C"}}
+func geometry() store.Configuration {
+	return store.Configuration{ID: "A320-150.1", Seats: []string{"1A", "1B", "1C"}}
+}
 
 func flight(n int, seq int64) store.Flight {
 	return store.Flight{
 		FlightID: fmt.Sprintf("AA%d-JFK-20261121", n), Designator: fmt.Sprintf("AA%d", n), Date: "2026-11-21",
-		Configuration: geometry.ID, Open: true, Seq: seq,
+		Configuration: geometry().ID, Open: true, Seq: seq,
 	}
 }
 
 func apply(t testing.TB, s *redisstore.Store, cursor int64, flights ...store.Flight) {
 	t.Helper()
-	if err := s.Apply(t.Context(), "flights", cursor, []store.Configuration{geometry}, flights); err != nil {
+	if err := s.Apply(t.Context(), "flights", cursor, []store.Configuration{geometry()}, flights); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -107,7 +109,7 @@ func TestCatalogue(t *testing.T) {
 		if got := read(t, s, store.Subject{Bucket: bucket.Of("odd id"), FlightID: "odd id"}).Flight; *got != odd {
 			t.Errorf("stored %+v, want %+v", *got, odd)
 		}
-		seats, err := s.Geometry(t.Context(), geometry.ID)
+		seats, err := s.Geometry(t.Context(), geometry().ID)
 		if err != nil || strings.Join(seats, " ") != "1A 1B 1C" {
 			t.Errorf("geometry %v, %v", seats, err)
 		}
@@ -150,7 +152,7 @@ func TestRecordsSurviveAnyBytes(t *testing.T) {
 		f := flight(1, 1)
 		apply(t, s, 1, f)
 		for i, odd := range []string{"1:2,3=4|5\n\x00\xff{b0001}", "", ":", "H9,1,x", "ü"} {
-			seat := geometry.Seats[i%3]
+			seat := geometry().Seats[i%3]
 			sub := store.Subject{Bucket: bucket.Of(f.FlightID), FlightID: f.FlightID, Seats: []string{seat}, CustomerID: odd}
 			hold := &store.Hold{HoldID: "h" + odd, FlightID: f.FlightID, CustomerID: odd, Token: odd, Seats: []string{seat}, Status: odd, ExpiresAt: 3, Extensions: 2, ReservationID: odd}
 			booking := &store.Reservation{ReservationID: "r" + odd, FlightID: f.FlightID, CustomerID: odd, Seats: []string{seat}, Status: odd, HoldID: odd, Related: odd}

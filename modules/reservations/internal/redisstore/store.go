@@ -116,8 +116,10 @@ func (s *Store) evaluate(ctx context.Context, command, script, key string, args 
 	all = append(append(all, command, script, 1, key), args...)
 	cmd := redis.NewCmd(ctx, all...)
 	cmd.SetFirstKeyPos(3)
-	_ = s.db.Once(ctx, cmd)
-	return cmd.Result()
+	if err := s.db.Once(ctx, cmd); err != nil {
+		return nil, err
+	}
+	return cmd.Val(), nil
 }
 
 // guessTolerance is how far the guessed time may be off when a commit arrives.

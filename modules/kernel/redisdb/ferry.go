@@ -1,0 +1,128 @@
+package redisdb
+
+import (
+	"context"
+	"runtime"
+	"slices"
+	"sync"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// Redis reads 16 KB of a connection at a time and syncs to disk before it reads on: a
+// longer pipeline costs another sync, pipelines on several connections share one.
+const (
+	trips = 4  // under way at a time
+	cargo = 12 // commands of a trip, of about a kilobyte
+)
+
+// ferry carries commands of many callers to one server: whoever comes while enough
+// trips are under way waits for the next, and shares its round trip, its system calls
+// and the server's sync to disk. A caller leads the trip, so nobody waits while there
+// is nothing to share.
+type ferry struct {
+	send func(ctx context.Context, load []*passage)
+
+	mu      sync.Mutex
+	under   int // trips under way
+	waiting []*passage
+}
+
+// passage is one command on its way. Its flags are under the ferry's lock.
+type passage struct {
+	cmd   *redis.Cmd
+	leads bool          // its caller is to make a trip
+	done  bool          // cmd has its answer
+	wake  chan struct{} // look at the flags
+}
+
+// do runs a command at most once. If ctx ends while the command is under way, its
+// outcome is unknown and cmd must not be looked at.
+func (f *ferry) do(ctx context.Context, cmd *redis.Cmd) error {
+	p := &passage{cmd: cmd, wake: make(chan struct{}, 1)}
+	f.mu.Lock()
+	f.waiting = append(f.waiting, p)
+	f.appoint(p)
+	f.mu.Unlock()
+	for {
+		leads, done := f.flags(p)
+		switch {
+		case leads:
+			runtime.Gosched() // those who are ready to send come along
+			f.trip(ctx)
+			continue
+		case done:
+			return cmd.Err()
+		}
+		select {
+		case <-p.wake:
+		case <-ctx.Done():
+			return f.leave(ctx, p)
+		}
+	}
+}
+
+// appoint lets p lead a trip if one may start. It is called under the lock.
+func (f *ferry) appoint(p *passage) {
+	if f.under < trips {
+		f.under++
+		p.leads = true
+		p.rouse()
+	}
+}
+
+// rouse makes the caller look at its flags, once, however often it is roused.
+func (p *passage) rouse() {
+	select {
+	case p.wake <- struct{}{}:
+	default:
+	}
+}
+
+// flags tells a caller what to do, and takes the order to lead off it.
+func (f *ferry) flags(p *passage) (leads, done bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	leads, p.leads = p.leads, false
+	return leads, p.done
+}
+
+// leave gives up on a command: for good if it has not left yet. An order to lead is
+// carried out for the others.
+func (f *ferry) leave(ctx context.Context, p *passage) error {
+	f.mu.Lock()
+	if at := slices.Index(f.waiting, p); at >= 0 {
+		f.waiting = slices.Delete(f.waiting, at, at+1)
+	}
+	f.mu.Unlock()
+	leads, done := f.flags(p)
+	if leads {
+		f.trip(ctx)
+	}
+	if done {
+		return p.cmd.Err()
+	}
+	return ctx.Err()
+}
+
+// trip carries those who wait, and lets one of those who came meanwhile lead the next.
+func (f *ferry) trip(ctx context.Context) {
+	f.mu.Lock()
+	n := min(cargo, len(f.waiting))
+	load := slices.Clone(f.waiting[:n])
+	f.waiting = slices.Delete(f.waiting, 0, n)
+	f.mu.Unlock()
+	if len(load) > 0 {
+		f.send(context.WithoutCancel(ctx), load)
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, p := range load {
+		p.done = true
+		p.rouse()
+	}
+	f.under--
+	if len(f.waiting) > 0 {
+		f.appoint(f.waiting[0])
+	}
+}
