@@ -18,6 +18,7 @@ type SQL struct {
 	db *sqldb.DB
 	// sweeping is the bucket at which the next sweep starts.
 	sweeping atomic.Int64
+	combiner *combiner // MySQL only
 }
 
 // SQLOptions of NewSQL.
@@ -48,6 +49,9 @@ func NewSQL(ctx context.Context, db *sqldb.DB, o SQLOptions) (*SQL, error) {
 	}
 	if hash != bucket.Hash {
 		return nil, errs.E(errs.Unsafe, "this database puts flights into buckets by %s, this program by %s; run the program that made it", hash, bucket.Hash)
+	}
+	if db.Dialect() == sqldb.MySQL {
+		s.combiner = newCombiner(s)
 	}
 	return s, nil
 }
@@ -110,4 +114,9 @@ func misdirected(b int, epoch int64, mode string) error {
 func (s *SQL) Ping(ctx context.Context) error { return s.db.Ping(ctx) }
 
 // Close implements Keeper.
-func (s *SQL) Close() error { return s.db.Close() }
+func (s *SQL) Close() error {
+	if s.combiner != nil {
+		s.combiner.close()
+	}
+	return s.db.Close()
+}

@@ -31,7 +31,6 @@ type snapshot struct {
 	seat       seatRow
 	seats      map[string]Seat
 	held       int
-	rows       int
 }
 
 type flightRow struct {
@@ -145,15 +144,28 @@ func (q *snapshot) scan(rows *sql.Rows) error {
 	if err := rows.Scan(q.dest...); err != nil {
 		return err
 	}
-	q.rows++
-	if s := q.seat; s.seat.Valid {
-		seat := Seat{Kind: Kind(s.kind.String), Ref: s.ref.String, CustomerID: s.customer.String, ExpiresAt: s.expires.Int64}
-		q.seats[s.seat.String] = seat
-		if seat.Kind == Held && seat.CustomerID == q.sub.CustomerID && seat.Taken(q.now.Int64) {
-			q.held++
-		}
-	}
+	q.take(q.seat)
 	return nil
+}
+
+// take adds a seat that a row had, or had not.
+func (q *snapshot) take(s seatRow) {
+	if !s.seat.Valid {
+		return
+	}
+	seat := Seat{Kind: Kind(s.kind.String), Ref: s.ref.String, CustomerID: s.customer.String, ExpiresAt: s.expires.Int64}
+	q.seats[s.seat.String] = seat
+	if seat.Kind == Held && seat.CustomerID == q.sub.CustomerID && seat.Taken(q.now.Int64) {
+		q.held++
+	}
+}
+
+// copyFor is a snapshot of a subject that has what the last row said, but no seats yet.
+func (q *snapshot) copyFor(sub Subject) *snapshot {
+	return &snapshot{
+		sub: sub, now: q.now, epoch: q.epoch, mode: q.mode,
+		flight: q.flight, recorded: q.recorded, seats: map[string]Seat{},
+	}
 }
 
 // state gives what was read if the fence has one of the modes.
@@ -167,7 +179,7 @@ func (q *snapshot) state(modes ...string) (State, error) {
 }
 
 func (q *snapshot) build() State {
-	st := State{Now: q.now.Int64, Seats: q.seats, HeldSeats: q.held}
+	st := State{Now: q.now.Int64, epoch: q.epoch.Int64, Seats: q.seats, HeldSeats: q.held}
 	if f := q.flight; f.id.Valid {
 		st.Flight = &Flight{
 			FlightID: f.id.String, Designator: f.designator.String, Date: f.date.String,

@@ -17,9 +17,17 @@ const maxTries = 10
 // Update implements Store. On MySQL it is optimistic: one SELECT reads the state, and a
 // transaction of one round trip writes the change, whose first INSERT fails if the
 // flight has a newer version, the key an answer, or the fence is not active. After a
-// failure it reads under a lock on the flight. On SQLite there is one writer, so what it
-// has read stays true.
+// failure it reads under a lock on the flight. Claims that come together are combined.
+// On SQLite there is one writer, so what it has read stays true.
 func (s *SQL) Update(ctx context.Context, sub Subject, decide func(State) (Change, error)) error {
+	if s.combiner != nil && sub.FlightID != "" {
+		return s.combiner.do(ctx, sub, decide)
+	}
+	return s.alone(ctx, sub, decide)
+}
+
+// alone runs one update by itself.
+func (s *SQL) alone(ctx context.Context, sub Subject, decide func(State) (Change, error)) error {
 	try := s.locked
 	if s.db.Dialect() == sqldb.MySQL {
 		try = s.optimistic
@@ -89,42 +97,61 @@ func (s *SQL) lock(sub Subject) []sqldb.Stmt {
 func ignoreRow(*sql.Rows) error { return nil }
 
 // writes puts a change into statements. The event comes first: it decides whether the
-// others may be.
+// others may be. It reads the fence, and keeps it as it is until the commit; if it is
+// not active, the epoch is 0 and refused.
 func (s *SQL) writes(sub Subject, st State, c Change) []sqldb.Stmt {
-	flight := st.Flight.FlightID
-	batch := make([]sqldb.Stmt, 1, 5)
-	batch[0] = s.putEvent(sub, st, c)
-	if len(c.Free) > 0 {
-		args := []any{sub.Bucket, flight}
-		for _, seat := range c.Free {
-			args = append(args, seat)
-		}
-		batch = append(batch, sqldb.S("DELETE FROM seats WHERE bucket=? AND flight_id=? AND seat IN "+sqldb.Marks(1, len(c.Free)), args...))
-	}
-	if len(c.Put) > 0 {
-		batch = append(batch, s.putSeats(sub.Bucket, flight, c.Put))
-	}
-	if c.Hold != nil {
-		batch = append(batch, putHold(*c.Hold, st.Hold == nil))
-	}
-	if c.Reservation != nil {
-		batch = append(batch, putReservation(*c.Reservation, st.Reservation == nil))
+	epoch := "COALESCE((SELECT epoch FROM fences WHERE route=? AND bucket=? AND mode=?" + s.db.Dialect().ShareLock() + "),0)"
+	event := newEvent(sub, st, c, epoch, Route, sub.Bucket, ModeActive)
+	batch := []sqldb.Stmt{event.stmt()}
+	for _, w := range s.records(sub, st, c) {
+		batch = append(batch, w.stmt())
 	}
 	return batch
 }
 
-// putEvent writes the flight's next version. The fence is read, and kept as it is until
-// the commit, in the same statement; if it is not active, the epoch is 0 and refused.
-func (s *SQL) putEvent(sub Subject, st State, c Change) sqldb.Stmt {
+// write is a statement; if it is an INSERT, rows holds the rows, and others of the same
+// head and tail can be merged with it.
+type write struct {
+	head, rows, tail string
+	args             []any
+}
+
+func (w write) stmt() sqldb.Stmt { return sqldb.S(w.head+w.rows+w.tail, w.args...) }
+
+// merge makes one statement of all INSERTs into the same columns, in the order in which
+// the first of each comes.
+func merge(all []write) []sqldb.Stmt {
+	var merged []write
+	at := map[string]int{}
+	for _, w := range all {
+		i, seen := at[w.head+w.tail]
+		if w.rows == "" || !seen {
+			at[w.head+w.tail] = len(merged)
+			w.args = slices.Clone(w.args)
+			merged = append(merged, w)
+			continue
+		}
+		merged[i].rows += "," + w.rows
+		merged[i].args = append(merged[i].args, w.args...)
+	}
+	batch := make([]sqldb.Stmt, len(merged))
+	for i, w := range merged {
+		batch[i] = w.stmt()
+	}
+	return batch
+}
+
+// newEvent writes the flight's next version; epoch is an expression with its arguments.
+func newEvent(sub Subject, st State, c Change, epoch string, epochArgs ...any) write {
 	var key, fingerprint, answer any
 	if c.Record != nil {
 		key, fingerprint, answer = sub.Key, c.Record.Fingerprint, string(c.Record.Answer)
 	}
-	return sqldb.S("INSERT INTO events(bucket,flight_id,version,type,ref,created_at,request_key,fingerprint,answer,epoch)"+
-		" VALUES(?,?,?,?,?,?,?,?,?,COALESCE((SELECT epoch FROM fences WHERE route=? AND bucket=? AND mode=?"+
-		s.db.Dialect().ShareLock()+"),0))",
-		sub.Bucket, st.Flight.FlightID, st.Flight.Version+1, c.Event, eventRef(c), st.Now, key, fingerprint, answer,
-		Route, sub.Bucket, ModeActive)
+	args := []any{sub.Bucket, st.Flight.FlightID, st.Flight.Version + 1, c.Event, eventRef(c), st.Now, key, fingerprint, answer}
+	return write{
+		head: "INSERT INTO events(bucket,flight_id,version,type,ref,created_at,request_key,fingerprint,answer,epoch) VALUES ",
+		rows: "(?,?,?,?,?,?,?,?,?," + epoch + ")", args: append(args, epochArgs...),
+	}
 }
 
 // eventRef names what the event is about.
@@ -138,31 +165,67 @@ func eventRef(c Change) string {
 	return ""
 }
 
-func (s *SQL) putSeats(b int, flight string, seats map[string]Seat) sqldb.Stmt {
+// records writes what the change says of seats, hold and reservation.
+func (s *SQL) records(sub Subject, st State, c Change) []write {
+	var list []write
+	if len(c.Free) > 0 {
+		args := []any{sub.Bucket, st.Flight.FlightID}
+		for _, seat := range c.Free {
+			args = append(args, seat)
+		}
+		list = append(list, write{head: "DELETE FROM seats WHERE bucket=? AND flight_id=? AND seat IN " + sqldb.Marks(1, len(c.Free)), args: args})
+	}
+	if len(c.Put) > 0 {
+		list = append(list, s.putSeats(sub.Bucket, st.Flight.FlightID, c.Put))
+	}
+	if c.Hold != nil {
+		list = append(list, putHold(*c.Hold, st.Hold == nil))
+	}
+	if c.Reservation != nil {
+		list = append(list, putReservation(*c.Reservation, st.Reservation == nil))
+	}
+	return list
+}
+
+func (s *SQL) putSeats(b int, flight string, seats map[string]Seat) write {
 	args := make([]any, 0, 7*len(seats))
 	for _, name := range slices.Sorted(maps.Keys(seats)) {
 		r := seats[name]
 		args = append(args, b, flight, name, string(r.Kind), r.Ref, r.CustomerID, r.ExpiresAt)
 	}
-	return sqldb.S("INSERT INTO seats(bucket,flight_id,seat,kind,ref,customer_id,expires_at) VALUES "+sqldb.Marks(len(seats), 7)+
-		s.db.Dialect().Upsert("bucket,flight_id,seat", "kind", "ref", "customer_id", "expires_at"), args...)
+	return write{
+		head: "INSERT INTO seats(bucket,flight_id,seat,kind,ref,customer_id,expires_at) VALUES ", rows: sqldb.Marks(len(seats), 7),
+		tail: s.db.Dialect().Upsert("bucket,flight_id,seat", "kind", "ref", "customer_id", "expires_at"), args: args,
+	}
 }
 
-func putHold(h Hold, isNew bool) sqldb.Stmt {
+func putHold(h Hold, isNew bool) write {
 	if isNew {
-		return sqldb.S("INSERT INTO holds(hold_id,flight_id,customer_id,token,seats,status,created_at,expires_at,extensions,reservation_id)"+
-			" VALUES(?,?,?,?,?,?,?,?,?,?)", h.HoldID, h.FlightID, h.CustomerID, h.Token, strings.Join(h.Seats, ","), h.Status,
-			h.CreatedAt, h.ExpiresAt, h.Extensions, h.ReservationID)
+		return write{
+			head: "INSERT INTO holds(hold_id,flight_id,customer_id,token,seats,status,created_at,expires_at,extensions,reservation_id) VALUES ",
+			rows: sqldb.Marks(1, 10),
+			args: []any{
+				h.HoldID, h.FlightID, h.CustomerID, h.Token, strings.Join(h.Seats, ","), h.Status,
+				h.CreatedAt, h.ExpiresAt, h.Extensions, h.ReservationID,
+			},
+		}
 	}
-	return sqldb.S("UPDATE holds SET status=?,expires_at=?,extensions=?,reservation_id=? WHERE hold_id=?",
-		h.Status, h.ExpiresAt, h.Extensions, h.ReservationID, h.HoldID)
+	return write{
+		head: "UPDATE holds SET status=?,expires_at=?,extensions=?,reservation_id=? WHERE hold_id=?",
+		args: []any{h.Status, h.ExpiresAt, h.Extensions, h.ReservationID, h.HoldID},
+	}
 }
 
-func putReservation(r Reservation, isNew bool) sqldb.Stmt {
+func putReservation(r Reservation, isNew bool) write {
 	if isNew {
-		return sqldb.S("INSERT INTO reservations(reservation_id,flight_id,customer_id,seats,status,created_at,hold_id,related)"+
-			" VALUES(?,?,?,?,?,?,?,?)", r.ReservationID, r.FlightID, r.CustomerID, strings.Join(r.Seats, ","), r.Status,
-			r.CreatedAt, r.HoldID, r.Related)
+		return write{
+			head: "INSERT INTO reservations(reservation_id,flight_id,customer_id,seats,status,created_at,hold_id,related) VALUES ",
+			rows: sqldb.Marks(1, 8),
+			args: []any{r.ReservationID, r.FlightID, r.CustomerID, strings.Join(r.Seats, ","), r.Status, r.CreatedAt, r.HoldID, r.Related},
+		}
 	}
-	return sqldb.S("UPDATE reservations SET seats=?,status=? WHERE reservation_id=?", strings.Join(r.Seats, ","), r.Status, r.ReservationID)
+	return write{
+		head: "UPDATE reservations SET seats=?,status=? WHERE reservation_id=?",
+		args: []any{strings.Join(r.Seats, ","), r.Status, r.ReservationID},
+	}
 }

@@ -80,6 +80,8 @@ type State struct {
 	Seats       map[string]Seat     // those loaded that are in the store, expired ones included
 	HeldSeats   int                 // of CustomerID on the flight, not expired
 	Recorded    *idempotency.Record // what the key's first request answered
+
+	epoch int64 // of the fence, for the SQL store
 }
 
 // Change is what a decision writes. Every non-empty change raises the flight's version

@@ -1,0 +1,320 @@
+package store
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	"errors"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"banyan/modules/kernel/errs"
+	"banyan/modules/kernel/sqldb"
+)
+
+// Bounds of the combiner.
+const (
+	combineSlots   = 2  // batches under way
+	combineAtOnce  = 32 // claims in a batch
+	combineWaiting = 256
+	// combinePatience is short beside the commit that a batch pays for.
+	combinePatience = 200 * time.Microsecond
+)
+
+// combiner lets claims that arrive while others are under way share their statements: one
+// SELECT for many flights, one multi-row INSERT for each table, one commit. What cannot
+// be done together, or is refused together, is done alone. It is used on MySQL only,
+// where most of a small transaction's cost is its statements, not its rows.
+type combiner struct {
+	store *SQL
+	jobs  chan *job
+	quit  chan struct{}
+	once  sync.Once
+	done  sync.WaitGroup
+}
+
+type job struct {
+	ctx    context.Context //nolint:containedctx // travels with the job to the worker
+	sub    Subject
+	decide func(State) (Change, error)
+	answer chan error
+
+	st      State
+	refusal error // instead of st
+	change  Change
+}
+
+func newCombiner(s *SQL) *combiner {
+	c := &combiner{store: s, jobs: make(chan *job, combineWaiting), quit: make(chan struct{})}
+	c.done.Go(c.work)
+	return c
+}
+
+// do hands a claim over and waits for its outcome, even beyond the end of ctx once it
+// was handed over, so that the outcome is known.
+func (c *combiner) do(ctx context.Context, sub Subject, decide func(State) (Change, error)) error {
+	j := &job{ctx: ctx, sub: sub, decide: decide, answer: make(chan error, 1)}
+	select {
+	case c.jobs <- j:
+	case <-ctx.Done():
+		return sqldb.Fail(ctx.Err())
+	case <-c.quit:
+		return errs.E(errs.Unavailable, "the store is closed")
+	}
+	select {
+	case err := <-j.answer:
+		return err
+	case <-c.quit:
+	}
+	c.done.Wait()
+	select {
+	case err := <-j.answer:
+		return err
+	default:
+		return errs.E(errs.Unavailable, "the store is closed")
+	}
+}
+
+func (c *combiner) close() {
+	c.once.Do(func() { close(c.quit) })
+	c.done.Wait()
+}
+
+// work starts a batch whenever there is a slot and a claim. While there is a crowd, it
+// waits a moment for those who have just been answered to come back: few full batches
+// are cheaper than many small ones.
+func (c *combiner) work() {
+	slots := make(chan struct{}, combineSlots)
+	crowd := 1
+	for {
+		slots <- struct{}{}
+		select {
+		case j := <-c.jobs:
+			batch := c.gather(j, crowd)
+			crowd = len(batch)
+			c.done.Go(func() {
+				defer func() { <-slots }()
+				c.run(batch)
+			})
+		case <-c.quit:
+			return
+		}
+	}
+}
+
+// gather takes what is waiting, and waits a moment for a crowd as large as the last.
+func (c *combiner) gather(first *job, crowd int) []*job {
+	batch := []*job{first}
+	var late <-chan time.Time
+	for len(batch) < combineAtOnce {
+		select {
+		case j := <-c.jobs:
+			batch = append(batch, j)
+			continue
+		default:
+		}
+		if len(batch) >= crowd {
+			return batch
+		}
+		if late == nil {
+			late = time.After(combinePatience)
+		}
+		select {
+		case j := <-c.jobs:
+			batch = append(batch, j)
+		case <-late:
+			return batch
+		}
+	}
+	return batch
+}
+
+func (c *combiner) run(batch []*job) {
+	batch, twins := distinct(batch)
+	c.alone(twins)
+	if len(batch) > 1 {
+		c.together(batch)
+		return
+	}
+	j := batch[0]
+	if err := c.store.optimistic(j.ctx, j.sub, j.decide); refused(err) {
+		c.alone(batch)
+	} else {
+		j.answer <- err
+	}
+}
+
+// distinct keeps one claim of each flight, sorted, so that workers lock in one order;
+// the others of a flight must see what the first one did.
+func distinct(batch []*job) (kept, twins []*job) {
+	slices.SortStableFunc(batch, func(a, b *job) int {
+		return cmp.Or(cmp.Compare(a.sub.Bucket, b.sub.Bucket), cmp.Compare(a.sub.FlightID, b.sub.FlightID))
+	})
+	for i, j := range batch {
+		if i > 0 && j.sub.FlightID == batch[i-1].sub.FlightID {
+			twins = append(twins, j)
+		} else {
+			kept = append(kept, j)
+		}
+	}
+	return kept, twins
+}
+
+// alone runs claims by themselves, outside the slots: one that waits for a lock holds up
+// no other.
+func (c *combiner) alone(batch []*job) {
+	for _, j := range batch {
+		c.done.Go(func() { j.answer <- c.store.alone(j.ctx, j.sub, j.decide) })
+	}
+}
+
+// together reads for all, decides each, and writes for those that have something to
+// write. Refusals are answered on the way.
+func (c *combiner) together(batch []*job) {
+	// Not the callers' contexts: one that ends must not take the others with it.
+	ctx := context.Background()
+	if err := c.load(ctx, batch); err != nil {
+		c.alone(batch)
+		return
+	}
+	var writers []*job
+	for _, j := range batch {
+		switch change, err := j.choose(); {
+		case err != nil || change.Empty():
+			j.answer <- err
+		default:
+			j.change = change
+			writers = append(writers, j)
+		}
+	}
+	if len(writers) == 0 {
+		return
+	}
+	err := c.write(ctx, writers)
+	if refused(err) {
+		c.alone(writers)
+		return
+	}
+	for _, j := range writers {
+		j.answer <- err
+	}
+}
+
+// choose decides by what was loaded.
+func (j *job) choose() (c Change, err error) {
+	if err = j.ctx.Err(); err != nil {
+		return c, sqldb.Fail(err)
+	}
+	if j.refusal != nil {
+		return c, j.refusal
+	}
+	return j.decide(j.st)
+}
+
+// errNotActive says that a fence closed after it was read. sqldb leaves errors of ours
+// as they are.
+var errNotActive error = errs.E(errs.Misdirected, "one of the buckets is not served here")
+
+// refused tells whether a transaction certainly wrote nothing, because of one of its
+// claims; the others, at least, will succeed alone.
+func refused(err error) bool {
+	if errors.Is(err, errNotActive) {
+		return true
+	}
+	switch sqldb.ClassOf(err) {
+	case sqldb.Duplicate, sqldb.Violation, sqldb.Deadlock, sqldb.Busy:
+		return true
+	case sqldb.NoError, sqldb.Other:
+	}
+	return false
+}
+
+// load reads the state of every claim with one SELECT over a list of the subjects.
+func (c *combiner) load(ctx context.Context, batch []*job) error {
+	d := c.store.db.Dialect()
+	one := newSnapshot(d, Subject{Key: "?", FlightID: "?"}, true)
+	var text strings.Builder
+	args := make([]any, 0, 6*len(batch)+1)
+	for i, j := range batch {
+		if i > 0 {
+			text.WriteString(" UNION ALL ")
+		}
+		text.WriteString("SELECT ? AS n,? AS bucket,? AS flight_id,? AS k,? AS seats,? AS customer")
+		var key any
+		if j.sub.Key != "" {
+			key = j.sub.Key
+		}
+		args = append(args, i, j.sub.Bucket, j.sub.FlightID, key, strings.Join(j.sub.Seats, ","), j.sub.CustomerID)
+	}
+	args = append(args, Route)
+	query := "SELECT q.n," + one.columns.String() + " FROM (" + text.String() + ") q" +
+		" LEFT JOIN fences fe ON fe.bucket=q.bucket AND fe.route=?" +
+		" LEFT JOIN flights f ON f.flight_id=q.flight_id" +
+		" LEFT JOIN events i ON i.bucket=q.bucket AND i.request_key=q.k" +
+		" LEFT JOIN seats s ON s.bucket=q.bucket AND s.flight_id=q.flight_id" +
+		" AND (FIND_IN_SET(s.seat,q.seats) OR (s.customer_id=q.customer AND s.kind='H'))"
+	rows, err := c.store.db.Reader().QueryContext(ctx, query, args...)
+	if err != nil {
+		return sqldb.Fail(err)
+	}
+	defer func() { _ = rows.Close() }()
+	found := make([]*snapshot, len(batch))
+	for rows.Next() {
+		var n int
+		if err := rows.Scan(append([]any{&n}, one.dest...)...); err != nil || n < 0 || n >= len(batch) {
+			return errs.E(errs.Internal, "the database numbered its answers wrongly").Because(err)
+		}
+		if found[n] == nil {
+			found[n] = one.copyFor(batch[n].sub)
+		}
+		found[n].take(one.seat)
+	}
+	if err := rows.Err(); err != nil {
+		return sqldb.Fail(err)
+	}
+	for i, j := range batch {
+		if found[i] == nil {
+			return errs.E(errs.Internal, "the database left out an answer")
+		}
+		j.st, j.refusal = found[i].state(ModeActive)
+	}
+	return nil
+}
+
+// write commits the changes of all claims, or none. The fences are kept active until
+// the commit; the events come before all else, for they find out who was too slow.
+func (c *combiner) write(ctx context.Context, batch []*job) error {
+	epochs := map[int]int64{}
+	args := []any{Route, ModeActive}
+	var all []write
+	for _, j := range batch {
+		if _, seen := epochs[j.sub.Bucket]; !seen {
+			epochs[j.sub.Bucket] = j.st.epoch
+			args = append(args, j.sub.Bucket)
+		}
+		all = append(all, newEvent(j.sub, j.st, j.change, "?", j.st.epoch))
+		all = append(all, c.store.records(j.sub, j.st, j.change)...)
+	}
+	return c.store.db.Do(ctx, func(tx *sqldb.Tx) error {
+		active := 0
+		fences := sqldb.Q(func(rows *sql.Rows) error {
+			var b int
+			var epoch int64
+			err := rows.Scan(&b, &epoch)
+			if epochs[b] == epoch {
+				active++
+			}
+			return err
+		}, "SELECT bucket,epoch FROM fences WHERE route=? AND mode=? AND bucket IN "+sqldb.Marks(1, len(epochs))+
+			c.store.db.Dialect().ShareLock(), args...)
+		if err := tx.Run(ctx, append([]sqldb.Stmt{fences}, merge(all)...)...); err != nil {
+			return err
+		}
+		if active != len(epochs) {
+			return errNotActive
+		}
+		return nil
+	})
+}
