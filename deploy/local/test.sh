@@ -8,7 +8,7 @@ set -euo pipefail
 cd "$ROOT"
 
 runs=$LOCAL_DIR
-export LOCAL_DIR=$runs/test-$$
+export LOCAL_DIR=$runs/test-$$ LOCAL_TESTS=yes
 results=$runs/test-results.json
 tests=''
 own=no
