@@ -115,4 +115,3 @@ func event(tb testing.TB, seq int64, kind string, data any) reservationslocal.Fl
 	}
 	return reservationslocal.FlightEvent{Seq: seq, Type: kind, Data: body}
 }
-

@@ -172,8 +172,7 @@ func (t *rebooking) alive(ctx context.Context, h reservations.Hold) (bool, error
 // undo takes back what was booked, if err is a refusal; if it is not known what
 // happened, everything stays for the retry. It gives the error to answer.
 func (t *rebooking) undo(ctx context.Context, err error) error {
-	switch errs.CodeOf(err) {
-	case errs.Unavailable, errs.Misdirected, errs.Internal, errs.GatewayTimeout:
+	if code := errs.CodeOf(err); code == errs.Misdirected || errs.Status(code) >= 500 {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)

@@ -5,6 +5,7 @@ package reservationstest
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"sync"
@@ -34,8 +35,13 @@ func Run(t *testing.T, newService func(t *testing.T) Harness) {
 		name  string
 		tests []test
 	}{
-		{"holds", holdTests()}, {"bookings", bookingTests()}, {"rebooking", rebookTests()},
-		{"seating", seatingTests()}, {"input", inputTests()}, {"feed", feedTests()}, {"races", raceTests()},
+		{"holds", holdTests()},
+		{"bookings", bookingTests()},
+		{"rebooking", rebookTests()},
+		{"seating", seatingTests()},
+		{"input", inputTests()},
+		{"feed", feedTests()},
+		{"races", raceTests()},
 	} {
 		t.Run(part.name, func(t *testing.T) {
 			for _, one := range part.tests {
@@ -158,18 +164,8 @@ func (w *world) now(t *testing.T, kind string, f fact) {
 	w.publish(t, kind, map[string]any{"flights": []fact{f}})
 }
 
-var (
-	keyMu   sync.Mutex
-	lastKey int
-)
-
-// key makes an idempotency key that no other request of the process has.
-func key() string {
-	keyMu.Lock()
-	defer keyMu.Unlock()
-	lastKey++
-	return fmt.Sprintf("key-%d-%d", time.Now().UnixNano(), lastKey)
-}
+// key makes an idempotency key that no other request has.
+func key() string { return rand.Text() }
 
 // want checks an error's code, "" for none.
 func want(t *testing.T, what string, err error, code errs.Code) {

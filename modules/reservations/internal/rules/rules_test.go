@@ -17,10 +17,9 @@ const (
 	flightID = "AA34-JFK-20261121"
 )
 
-var (
-	seats  = rules.Geometry{"1A", "1B", "2A"}
-	policy = rules.Policy{MinTTL: time.Minute, HeldPerFlight: 2}
-)
+func seats() rules.Geometry { return rules.Geometry{"1A", "1B", "2A"} }
+
+func policy() rules.Policy { return rules.Policy{MinTTL: time.Minute, HeldPerFlight: 2} }
 
 // held is a flight on which 1A and 1B are held for ten minutes.
 func held(now int64) store.State {
@@ -50,17 +49,17 @@ func TestExpiry(t *testing.T) {
 	}{
 		{created + 10*minute - 1, false}, {created + 10*minute, true}, {created + 10*minute + 1, true},
 	} {
-		_, change, err := rules.Confirm(held(c.now), seats, action())
+		_, change, err := rules.Confirm(held(c.now), seats(), action())
 		if got := errs.CodeOf(err) == errs.HoldExpired; got != c.expired || change.Empty() != c.expired {
 			t.Errorf("at %d: confirm gives %v and writes %+v", c.now, err, change)
 		}
-		_, _, err = rules.Extend(held(c.now), seats, action())
+		_, _, err = rules.Extend(held(c.now), seats(), action())
 		if got := errs.CodeOf(err) == errs.HoldExpired; got != c.expired {
 			t.Errorf("at %d: extend gives %v", c.now, err)
 		}
 		st := held(c.now)
 		st.Hold = nil
-		_, _, err = policy.Hold(st, seats, rules.HoldInput{FlightID: flightID, CustomerID: "bob", Seats: []string{"1A"}, TTL: time.Minute})
+		_, _, err = policy().Hold(st, seats(), rules.HoldInput{FlightID: flightID, CustomerID: "bob", Seats: []string{"1A"}, TTL: time.Minute})
 		if got := errs.CodeOf(err) == errs.SeatTaken; got == c.expired {
 			t.Errorf("at %d: a rival's hold gives %v", c.now, err)
 		}
@@ -82,7 +81,7 @@ func TestConfirmAfterTheClockWentBack(t *testing.T) {
 	} {
 		st := held(created + minute)
 		st.Seats["1B"] = s
-		if _, c, err := rules.Confirm(st, seats, action()); errs.CodeOf(err) != errs.HoldExpired || !c.Empty() {
+		if _, c, err := rules.Confirm(st, seats(), action()); errs.CodeOf(err) != errs.HoldExpired || !c.Empty() {
 			t.Errorf("%s: %v, writes %+v", name, err, c)
 		}
 		if _, c, err := rules.Release(st, action()); err != nil || len(c.Free) != 1 || c.Free[0] != "1A" {
@@ -91,7 +90,7 @@ func TestConfirmAfterTheClockWentBack(t *testing.T) {
 	}
 	st := held(created + minute)
 	delete(st.Seats, "1B")
-	if _, _, err := rules.Confirm(st, seats, action()); errs.CodeOf(err) != errs.HoldExpired {
+	if _, _, err := rules.Confirm(st, seats(), action()); errs.CodeOf(err) != errs.HoldExpired {
 		t.Errorf("a seat that was swept: %v", err)
 	}
 }
@@ -100,17 +99,17 @@ func TestExtendEndsAtThirtyMinutes(t *testing.T) {
 	st := held(created + 9*minute)
 	in := action()
 	in.TTL = 20 * time.Minute
-	out, c, err := rules.Extend(st, seats, in)
+	out, c, err := rules.Extend(st, seats(), in)
 	if err != nil || c.Hold.ExpiresAt != created+29*minute || c.Put["1A"].ExpiresAt != c.Hold.ExpiresAt || out.Extensions != 1 {
 		t.Fatalf("%+v, %+v, %v", out, c, err)
 	}
 	st.Hold, st.Seats, st.Now = c.Hold, c.Put, created+28*minute
-	_, c, err = rules.Extend(st, seats, in)
+	_, c, err = rules.Extend(st, seats(), in)
 	if err != nil || c.Hold.ExpiresAt != created+30*minute {
 		t.Fatalf("%+v, %v", c.Hold, err)
 	}
 	st.Hold, st.Seats, st.Now = c.Hold, c.Put, created+29*minute
-	if _, _, err = rules.Extend(st, seats, in); errs.CodeOf(err) != errs.ExtensionsExhausted {
+	if _, _, err = rules.Extend(st, seats(), in); errs.CodeOf(err) != errs.ExtensionsExhausted {
 		t.Errorf("past the longest life: %v", err)
 	}
 }
@@ -118,11 +117,11 @@ func TestExtendEndsAtThirtyMinutes(t *testing.T) {
 func TestCapCountsWhatIsHeld(t *testing.T) {
 	st := store.State{Now: created, Flight: &store.Flight{FlightID: flightID, Open: true}, HeldSeats: 1}
 	in := rules.HoldInput{FlightID: flightID, CustomerID: "ann", Seats: []string{"1A"}, TTL: time.Minute}
-	if _, _, err := policy.Hold(st, seats, in); err != nil {
+	if _, _, err := policy().Hold(st, seats(), in); err != nil {
 		t.Errorf("up to the cap: %v", err)
 	}
 	in.Seats = []string{"1A", "1B"}
-	if _, c, err := policy.Hold(st, seats, in); errs.CodeOf(err) != errs.CapExceeded || !c.Empty() {
+	if _, c, err := policy().Hold(st, seats(), in); errs.CodeOf(err) != errs.CapExceeded || !c.Empty() {
 		t.Errorf("past the cap: %v", err)
 	}
 }
@@ -132,30 +131,30 @@ func TestCapCountsWhatIsHeld(t *testing.T) {
 func TestReplay(t *testing.T) {
 	st := held(created + 60*minute)
 	st.Recorded = &idempotency.Record{Fingerprint: "f", Answer: []byte(`{"reservation_id":"r0"}`)}
-	out, c, err := rules.Confirm(st, seats, action())
+	out, c, err := rules.Confirm(st, seats(), action())
 	if err != nil || out.ReservationID != "r0" || !out.Replayed || !c.Empty() {
 		t.Errorf("replay: %+v, %+v, %v", out, c, err)
 	}
 	in := action()
 	in.Fingerprint = "g"
-	if _, _, err := rules.Confirm(st, seats, in); errs.CodeOf(err) != errs.KeyReused {
+	if _, _, err := rules.Confirm(st, seats(), in); errs.CodeOf(err) != errs.KeyReused {
 		t.Errorf("another request: %v", err)
 	}
 	in = action()
 	in.Token = "guess"
-	if _, _, err := rules.Confirm(st, seats, in); errs.CodeOf(err) != errs.TokenMismatch {
+	if _, _, err := rules.Confirm(st, seats(), in); errs.CodeOf(err) != errs.TokenMismatch {
 		t.Errorf("another token: %v", err)
 	}
 	in = action()
 	in.Key = ""
-	if _, _, err := rules.Confirm(st, seats, in); errs.CodeOf(err) != errs.HoldExpired {
+	if _, _, err := rules.Confirm(st, seats(), in); errs.CodeOf(err) != errs.HoldExpired {
 		t.Errorf("no key: %v", err)
 	}
 }
 
 func TestTTL(t *testing.T) {
 	for seconds, want := range map[int]time.Duration{0: 10 * time.Minute, 60: time.Minute, 1200: 20 * time.Minute, 59: 0, 1201: 0, -1: 0} {
-		got, err := policy.TTL(seconds)
+		got, err := policy().TTL(seconds)
 		if got != want || (err != nil) != (want == 0) {
 			t.Errorf("%d s: %s, %v", seconds, got, err)
 		}
@@ -167,7 +166,7 @@ func TestReplaceIsRefusedWhenSomeoneElseCancelled(t *testing.T) {
 		Now: created, Flight: &store.Flight{FlightID: flightID, Open: true},
 		Reservation: &store.Reservation{ReservationID: "r1", FlightID: flightID, Seats: []string{"1A"}, Status: string(reservations.Cancelled)},
 	}
-	_, c, err := rules.Replace(st, seats, "r1", rules.Step{Key: "k", Fingerprint: "f"}, reservations.Reservation{ReservationID: "r2"})
+	_, c, err := rules.Replace(st, seats(), "r1", rules.Step{Key: "k", Fingerprint: "f"}, reservations.Reservation{ReservationID: "r2"})
 	if errs.CodeOf(err) != errs.Conflict || !c.Empty() {
 		t.Errorf("%v, writes %+v", err, c)
 	}

@@ -41,19 +41,28 @@ func (s *SQL) Sweep(ctx context.Context) (int, error) {
 		findArgs []any
 		remove   func(stale) sqldb.Stmt
 	}{
-		{"SELECT bucket,flight_id AS id,seat,0 AS version FROM seats WHERE bucket>=? AND bucket<? AND kind='H' AND expires_at<=?",
-			[]any{from, until, now}, func(r stale) sqldb.Stmt {
+		{
+			"SELECT bucket,flight_id AS id,seat,0 AS version FROM seats WHERE bucket>=? AND bucket<? AND kind='H' AND expires_at<=?",
+			[]any{from, until, now},
+			func(r stale) sqldb.Stmt {
 				return sqldb.S("DELETE FROM seats WHERE bucket=? AND flight_id=? AND seat=? AND kind='H' AND expires_at<=?", r.Bucket, r.ID, r.Seat, now)
-			}},
-		{"SELECT CAST(SUBSTR(hold_id,2,4) AS SIGNED) AS bucket,hold_id AS id,'' AS seat,0 AS version FROM holds WHERE hold_id>=? AND hold_id<? AND expires_at<=?",
-			[]any{fmt.Sprintf("h%04d", from), fmt.Sprintf("h%04d:", until-1), dayAgo}, func(r stale) sqldb.Stmt {
+			},
+		},
+		{
+			"SELECT CAST(SUBSTR(hold_id,2,4) AS SIGNED) AS bucket,hold_id AS id,'' AS seat,0 AS version FROM holds WHERE hold_id>=? AND hold_id<? AND expires_at<=?",
+			[]any{fmt.Sprintf("h%04d", from), fmt.Sprintf("h%04d:", until-1), dayAgo},
+			func(r stale) sqldb.Stmt {
 				return sqldb.S("DELETE FROM holds WHERE hold_id=?", r.ID)
-			}},
-		{"SELECT bucket,flight_id AS id,'' AS seat,MAX(version) AS version FROM events e WHERE bucket>=? AND bucket<? AND created_at<=?" +
-			" AND EXISTS (SELECT 1 FROM events n WHERE n.bucket=e.bucket AND n.flight_id=e.flight_id AND n.version>e.version) GROUP BY bucket,flight_id",
-			[]any{from, until, dayAgo}, func(r stale) sqldb.Stmt {
+			},
+		},
+		{
+			"SELECT bucket,flight_id AS id,'' AS seat,MAX(version) AS version FROM events e WHERE bucket>=? AND bucket<? AND created_at<=?" +
+				" AND EXISTS (SELECT 1 FROM events n WHERE n.bucket=e.bucket AND n.flight_id=e.flight_id AND n.version>e.version) GROUP BY bucket,flight_id",
+			[]any{from, until, dayAgo},
+			func(r stale) sqldb.Stmt {
 				return sqldb.S("DELETE FROM events WHERE bucket=? AND flight_id=? AND version<=?", r.Bucket, r.ID, r.Version)
-			}},
+			},
+		},
 	} {
 		var found []stale
 		if err := s.db.Reader().SelectContext(ctx, &found, kind.find+fmt.Sprintf(" LIMIT %d", rowsASweep), kind.findArgs...); err != nil {
