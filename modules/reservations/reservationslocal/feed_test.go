@@ -2,6 +2,7 @@ package reservationslocal_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"sync/atomic"
 	"testing"
@@ -18,6 +19,15 @@ type staticLog []reservationslocal.FlightEvent
 func (l staticLog) Events(_ context.Context, since int64, limit int) ([]reservationslocal.FlightEvent, error) {
 	rest := l[min(int(since), len(l)):]
 	return rest[:min(limit, len(rest))], nil
+}
+
+func event(tb testing.TB, seq int64, kind string, data any) reservationslocal.FlightEvent {
+	tb.Helper()
+	body, err := json.Marshal(data)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return reservationslocal.FlightEvent{Seq: seq, Type: kind, Data: body}
 }
 
 // flaky fails its first calls.
