@@ -54,7 +54,7 @@ CREATE TABLE seats (
   expires_at BIGINT NOT NULL,
   PRIMARY KEY (bucket, flight_id, seat),
   CONSTRAINT seat_length CHECK (length(seat) <= 4),
-  CONSTRAINT seat_kind CHECK (kind IN ('H', 'R', 'B'))
+  CONSTRAINT seat_kind CHECK (kind='H' OR kind='R' OR kind='B') -- for IN, SQLite would build a table each time
 );
 
 -- Lists of seats are comma-separated.
