@@ -39,13 +39,15 @@ const (
 	ReservationPrefix = "r"
 )
 
-var encoding = base32.NewEncoding("0123456789abcdefghjkmnpqrstvwxyz").WithPadding(base32.NoPadding)
+// alphabet has no i, l, o and u, which are misread or misspelt.
+const alphabet = "0123456789abcdefghjkmnpqrstvwxyz"
 
 // NewID makes an unguessable id such as h0042-3q9v7d0k2m5x8c1b (80 random bits).
 func NewID(prefix string, b int) string {
 	var random [10]byte
 	_, _ = rand.Read(random[:]) // never fails: crypto/rand aborts the process instead
-	return fmt.Sprintf("%s%04d-%s", prefix, b, encoding.EncodeToString(random[:]))
+	tail := base32.NewEncoding(alphabet).WithPadding(base32.NoPadding).EncodeToString(random[:])
+	return fmt.Sprintf("%s%04d-%s", prefix, b, tail)
 }
 
 // idLength is a letter, four digits, a dash and sixteen characters.
@@ -58,7 +60,7 @@ func Parse(prefix, id string) (int, error) {
 		return 0, fmt.Errorf("an id looks like %s0042-3q9v7d0k2m5x8c1b", prefix)
 	}
 	for _, c := range []byte(id[6:]) {
-		if !strings.ContainsRune("0123456789abcdefghjkmnpqrstvwxyz", rune(c)) {
+		if !strings.IndexByte(alphabet, c) >= 0 {
 			return 0, fmt.Errorf("an id has no %q", c)
 		}
 	}

@@ -74,7 +74,7 @@ func (c *child) start() {
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	c.process = exec.Command(self, "-test.run=^TestCrashChild$", "-test.timeout=120s") //nolint:noctx // ended by kill
+	c.process = exec.Command(self, "-test.run=^TestCrashChild$", "-test.timeout=120s")
 	c.process.Env = append(os.Environ(), crashStoreEnv+"="+string(where))
 	var said strings.Builder
 	c.process.Stderr = &said
