@@ -5,7 +5,6 @@ package bucket
 
 import (
 	"crypto/rand"
-	"encoding/base32"
 	"fmt"
 	"strconv"
 	"strings"
@@ -44,10 +43,12 @@ const alphabet = "0123456789abcdefghjkmnpqrstvwxyz"
 
 // NewID makes an unguessable id such as h0042-3q9v7d0k2m5x8c1b (80 random bits).
 func NewID(prefix string, b int) string {
-	var random [10]byte
-	_, _ = rand.Read(random[:]) // never fails: crypto/rand aborts the process instead
-	tail := base32.NewEncoding(alphabet).WithPadding(base32.NoPadding).EncodeToString(random[:])
-	return fmt.Sprintf("%s%04d-%s", prefix, b, tail)
+	var tail [16]byte
+	_, _ = rand.Read(tail[:]) // never fails: crypto/rand aborts the process instead
+	for i := range tail {
+		tail[i] = alphabet[tail[i]%byte(len(alphabet))] // 32 letters: no letter is more likely
+	}
+	return fmt.Sprintf("%s%04d-%s", prefix, b, tail[:])
 }
 
 // idLength is a letter, four digits, a dash and sixteen characters.
@@ -60,7 +61,7 @@ func Parse(prefix, id string) (int, error) {
 		return 0, fmt.Errorf("an id looks like %s0042-3q9v7d0k2m5x8c1b", prefix)
 	}
 	for _, c := range []byte(id[6:]) {
-		if !strings.IndexByte(alphabet, c) >= 0 {
+		if strings.IndexByte(alphabet, c) < 0 {
 			return 0, fmt.Errorf("an id has no %q", c)
 		}
 	}
