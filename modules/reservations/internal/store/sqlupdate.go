@@ -98,10 +98,10 @@ func ignoreRow(*sql.Rows) error { return nil }
 
 // writes puts a change into statements. The event comes first: it decides whether the
 // others may be. It reads the fence, and keeps it as it is until the commit; if it is
-// not active, the epoch is 0 and refused.
+// not active, or was handed on since the state was read, the epoch is 0 and refused.
 func (s *SQL) writes(sub Subject, st State, c Change) []sqldb.Stmt {
-	epoch := "COALESCE((SELECT epoch FROM fences WHERE route=? AND bucket=? AND mode=?" + s.db.Dialect().ShareLock() + "),0)"
-	event := newEvent(sub, st, c, epoch, Route, sub.Bucket, ModeActive)
+	epoch := "COALESCE((SELECT epoch FROM fences WHERE route=? AND bucket=? AND mode=? AND epoch=?" + s.db.Dialect().ShareLock() + "),0)"
+	event := newEvent(sub, st, c, epoch, Route, sub.Bucket, ModeActive, st.epoch)
 	batch := []sqldb.Stmt{event.stmt()}
 	for _, w := range s.records(sub, st, c) {
 		batch = append(batch, w.stmt())
