@@ -75,7 +75,7 @@ CREATE TABLE flights (
   synthetic SMALLINT NOT NULL,
   version INT NOT NULL,
   CONSTRAINT flight_natural UNIQUE (designator, origin, dep_date),
-  CONSTRAINT flight_status CHECK (status IN (0, 1)),
+  CONSTRAINT flight_status CHECK (status=0 OR status=1), -- for IN, SQLite would build a table each time
   CONSTRAINT flight_minutes CHECK (minutes > 0),
   CONSTRAINT flight_id_short CHECK (length(flight_id) <= 32)
 );

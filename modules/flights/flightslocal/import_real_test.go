@@ -44,5 +44,6 @@ func TestImportOfRealFiles(t *testing.T) {
 		if err != nil || m.Configuration != f.Configuration {
 			t.Errorf("seat map %s of %s: %v", m.Configuration, f.Configuration, err)
 		}
+		checkSearchOfImport(t, s, db)
 	})
 }
