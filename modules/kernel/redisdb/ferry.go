@@ -5,26 +5,31 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 )
 
-// Redis reads 16 KB of a connection at a time and syncs to disk before it reads on: a
-// longer pipeline costs another sync, pipelines on several connections share one.
 const (
-	trips = 4  // under way at a time
-	cargo = 12 // commands of a trip, of about a kilobyte
+	trips = 1  // under way at a time: the longer one takes, the more the next one carries
+	cargo = 64 // commands of a trip
+
+	// patience is how long a trip waits for those who were around at the end of the one
+	// before: who was just answered often has more to ask. One who is alone waits for
+	// nobody.
+	patience = 100 * time.Microsecond
 )
 
 // ferry carries commands of many callers to one server: whoever comes while enough
 // trips are under way waits for the next, and shares its round trip, its system calls
-// and the server's sync to disk. A caller leads the trip, so nobody waits while there
-// is nothing to share.
+// and the server's sync to disk. A caller leads the trip, so one who is alone waits
+// for nobody.
 type ferry struct {
 	send func(ctx context.Context, load []*passage)
 
 	mu      sync.Mutex
 	under   int // trips under way
+	around  int // callers at the end of the last trip: those it carried, those who waited
 	waiting []*passage
 }
 
@@ -48,7 +53,7 @@ func (f *ferry) do(ctx context.Context, cmd *redis.Cmd) error {
 		leads, done := f.flags(p)
 		switch {
 		case leads:
-			runtime.Gosched() // those who are ready to send come along
+			f.gather()
 			f.trip(ctx)
 			continue
 		case done:
@@ -59,6 +64,19 @@ func (f *ferry) do(ctx context.Context, cmd *redis.Cmd) error {
 		case <-ctx.Done():
 			return f.leave(ctx, p)
 		}
+	}
+}
+
+// gather lets others come along.
+func (f *ferry) gather() {
+	for until := time.Now().Add(patience); time.Now().Before(until); {
+		f.mu.Lock()
+		all := len(f.waiting) >= min(f.around, cargo)
+		f.mu.Unlock()
+		if all {
+			return
+		}
+		runtime.Gosched()
 	}
 }
 
@@ -122,6 +140,7 @@ func (f *ferry) trip(ctx context.Context) {
 		p.rouse()
 	}
 	f.under--
+	f.around = len(load) + len(f.waiting)
 	if len(f.waiting) > 0 {
 		f.appoint(f.waiting[0])
 	}

@@ -124,8 +124,45 @@ func ping(ctx context.Context, c redis.UniversalClient) (*DB, error) {
 	return d, nil
 }
 
-// together sends commands in one pipeline; each keeps its own answer or error.
+// oneRead is how much Redis reads of a connection before it executes and syncs to disk:
+// a longer pipeline costs another sync, pipelines on several connections share one.
+const oneRead = 16 << 10
+
+// together sends commands in as few pipelines as fit oneRead, each on a connection of
+// its own; each command keeps its own answer or error.
 func together(ctx context.Context, c *redis.Client, load []*passage) {
+	var others sync.WaitGroup
+	defer others.Wait()
+	for len(load) > 0 {
+		n, bytes := 0, 0
+		for n < len(load) {
+			if bytes += size(load[n].cmd); bytes > oneRead && n > 0 {
+				break
+			}
+			n++
+		}
+		part := load[:n]
+		if load = load[n:]; len(load) > 0 {
+			others.Go(func() { pipeline(ctx, c, part) })
+		} else {
+			pipeline(ctx, c, part)
+		}
+	}
+}
+
+// size estimates the bytes of a command on the wire.
+func size(cmd *redis.Cmd) int {
+	n := 0
+	for _, a := range cmd.Args() {
+		n += 7
+		if text, ok := a.(string); ok {
+			n += len(text)
+		}
+	}
+	return n
+}
+
+func pipeline(ctx context.Context, c *redis.Client, load []*passage) {
 	if len(load) == 1 {
 		_ = c.Process(ctx, load[0].cmd)
 		return

@@ -104,9 +104,8 @@ func (w *writers) unexpected(ctx context.Context, what string, err error) {
 func insist[T any](ctx context.Context, w *writers, ask func(reservations.Service) (T, error)) (T, error) {
 	for {
 		out, err := ask(w.child.service())
-		switch errs.CodeOf(err) {
-		case errs.Unavailable, errs.BadGateway, errs.GatewayTimeout:
-		default:
+		code := errs.CodeOf(err)
+		if code != errs.Unavailable && code != errs.BadGateway && code != errs.GatewayTimeout {
 			return out, err
 		}
 		w.note(func(b *book) { b.unanswered++ })

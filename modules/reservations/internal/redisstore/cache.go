@@ -6,11 +6,11 @@ import (
 	"banyan/modules/reservations/internal/store"
 )
 
-// cachedFlights bounds each of the cache's two generations; about 10 MB when full.
-const cachedFlights = 16384
+// cachedFlights bounds each of the cache's two generations; both full are some 15 MB.
+const cachedFlights = 32768
 
-// flightCache remembers flights that were asked for lately, to guess with; a commit
-// verifies the guess. When the young generation is full it becomes the old one.
+// flightCache remembers flights that were asked for or written lately, to guess with; a
+// commit verifies the guess. When the young generation is full it becomes the old one.
 type flightCache struct {
 	mu         sync.Mutex
 	young, old map[string]cachedFlight

@@ -43,7 +43,9 @@ func (s *Store) putFlights(ctx context.Context, flights []store.Flight) error {
 	byBucket, byNumber := map[string][]any{}, map[string][]any{}
 	for _, f := range flights {
 		key := s.buckets[bucket.Of(f.FlightID)]
-		byBucket[key] = append(byBucket[key], f.FlightID, f.Seq, packFlight(f))
+		record := packFlight(f)
+		s.flights.put(f.FlightID, cachedFlight{record: record, flight: f})
+		byBucket[key] = append(byBucket[key], f.FlightID, f.Seq, record)
 		shard, field := s.number(f.Designator, f.Date)
 		byNumber[shard] = append(byNumber[shard], field, shorten(f))
 	}

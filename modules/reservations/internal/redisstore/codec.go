@@ -1,6 +1,7 @@
 package redisstore
 
 import (
+	"encoding/hex"
 	"fmt"
 	"slices"
 	"strconv"
@@ -130,16 +131,32 @@ func unpackReservation(id, record string) (*store.Reservation, error) {
 }
 
 func packRecord(r *idempotency.Record) string {
-	return parts(96+len(r.Answer), itoa(r.CreatedAt), r.Fingerprint, string(r.Answer))
+	return parts(64+len(r.Answer), itoa(r.CreatedAt), packDigest(r.Fingerprint), string(r.Answer))
 }
 
 func unpackRecord(record string) (*idempotency.Record, error) {
 	v, ok := split(record, 3)
-	r := &idempotency.Record{CreatedAt: number(v[0], &ok), Fingerprint: v[1], Answer: []byte(v[2])}
+	r := &idempotency.Record{CreatedAt: number(v[0], &ok), Fingerprint: unpackDigest(v[1]), Answer: []byte(v[2])}
 	if !ok {
 		return nil, errDamaged("idempotency", record)
 	}
 	return r, nil
+}
+
+// packDigest halves a digest in hexadecimal; "=" marks another text.
+func packDigest(text string) string {
+	raw, err := hex.DecodeString(text)
+	if err != nil || hex.EncodeToString(raw) != text || (len(raw) > 0 && raw[0] == '=') {
+		return "=" + text
+	}
+	return string(raw)
+}
+
+func unpackDigest(packed string) string {
+	if text, ok := strings.CutPrefix(packed, "="); ok {
+		return text
+	}
+	return hex.EncodeToString([]byte(packed))
 }
 
 // packFlight leaves designator and date out when the flight's id says them, as ours do:
