@@ -16,6 +16,7 @@ import (
 	"banyan/modules/kernel/errs"
 	"banyan/modules/kernel/service"
 	"banyan/modules/kernel/sqldb"
+	"banyan/modules/reservations/reservationslocal"
 )
 
 // The contexts that keep data, in the order in which they are opened.
@@ -42,6 +43,8 @@ type dataSettings struct {
 	dir   *string
 	mysql *string            // base DSN
 	dsn   map[string]*string // of one context, over the base
+
+	acceptDataLoss *bool
 }
 
 func addDataFlags(fs *pflag.FlagSet) *dataSettings {
@@ -49,6 +52,8 @@ func addDataFlags(fs *pflag.FlagSet) *dataSettings {
 		dir:   fs.String("data-dir", "./data", "directory of the embedded database, used when no MySQL is named"),
 		mysql: config.Secret(fs, "mysql-dsn", "MySQL or MariaDB as "+service.DSNForm+"; …/banyan makes the schemas banyan_flights, banyan_reservations and banyan_proxy"),
 		dsn:   map[string]*string{},
+
+		acceptDataLoss: fs.Bool("accept-data-loss", false, "run on a MySQL that acknowledges writes before they are on disk"),
 	}
 	for _, name := range contextNames() {
 		s.dsn[name] = config.Secret(fs, name+"-dsn", "MySQL schema of "+name+" alone, instead of the one made from --mysql-dsn")
@@ -106,13 +111,14 @@ func (s *dataSettings) where() string {
 type data struct {
 	flights, reservations, proxy *sqldb.DB
 	lock                         io.Closer // of the data directory, nil with MySQL
+	seats                        reservationslocal.Options
 }
 
 // openData opens every context's database; command is what the lock on the data
 // directory says of this process. errs: PreconditionFailed when another process has the
 // directory or a schema may not be made, Unavailable when a server does not answer.
 func openData(ctx context.Context, s *dataSettings, command string) (*data, error) {
-	d := &data{}
+	d := &data{seats: reservationslocal.Options{AcceptDataLoss: *s.acceptDataLoss}}
 	for _, name := range contextNames() {
 		db, err := d.open(ctx, s, name, command)
 		if err != nil {

@@ -117,7 +117,7 @@ func importOptd(cmd *cobra.Command, s *importSettings, dir string) (err error) {
 
 // makeSellable lets reservations' copy of the flights catch up with them.
 func makeSellable(cmd *cobra.Command, d *data, service *flightslocal.Service) (int, error) {
-	seats, err := reservationslocal.NewSQL(cmd.Context(), d.reservations, reservationslocal.Options{})
+	seats, err := reservationslocal.NewSQL(cmd.Context(), d.reservations, d.seats)
 	if err != nil {
 		return 0, err
 	}

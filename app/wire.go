@@ -40,7 +40,7 @@ type banyan struct {
 func wire(ctx context.Context, svc *service.Service, d *data, config *routes.Config) (*banyan, error) {
 	b := &banyan{flights: flightslocal.New(d.flights)}
 	var err error
-	if b.reservations, err = reservationslocal.NewSQL(ctx, d.reservations, reservationslocal.Options{}); err != nil {
+	if b.reservations, err = reservationslocal.NewSQL(ctx, d.reservations, d.seats); err != nil {
 		return nil, err
 	}
 	monolith := web.NewRouter()
