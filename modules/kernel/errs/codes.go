@@ -25,7 +25,6 @@ const (
 	FlightNotOpen        Code = "flight_not_open" // cancelled, or no longer sold
 	CapExceeded          Code = "cap_exceeded"
 	ExtensionsExhausted  Code = "extensions_exhausted"
-	KeyInUse             Code = "idempotency_key_in_use" // the first request still runs
 	HoldExpired          Code = "hold_expired"
 	HoldReleased         Code = "hold_released"
 	PreconditionFailed   Code = "precondition_failed"
@@ -58,7 +57,7 @@ func Status(c Code) int {
 		return http.StatusMethodNotAllowed
 	case Timeout:
 		return http.StatusRequestTimeout
-	case Conflict, SeatTaken, TokenMismatch, FlightNotOpen, CapExceeded, ExtensionsExhausted, KeyInUse, Unsafe:
+	case Conflict, SeatTaken, TokenMismatch, FlightNotOpen, CapExceeded, ExtensionsExhausted, Unsafe:
 		return http.StatusConflict
 	case HoldExpired, HoldReleased:
 		return http.StatusGone

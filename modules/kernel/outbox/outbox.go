@@ -96,24 +96,6 @@ func Seq(ctx context.Context, db *sqldb.DB, stream, id string) (seq int64, ok bo
 	}
 }
 
-// Purge deletes events of a stream up to and including seq, at most limit of them, and
-// tells how many. It is for a stream whose consumers have all read that far.
-func Purge(ctx context.Context, db *sqldb.DB, stream string, upTo int64, limit int) (int64, error) {
-	var n int64
-	err := db.Do(ctx, func(tx *sqldb.Tx) error {
-		last := int64(-1)
-		err := tx.Run(ctx, sqldb.Q(func(r *sql.Rows) error { return r.Scan(&last) },
-			"SELECT seq FROM outbox WHERE stream=? AND seq<=? ORDER BY seq LIMIT ?", stream, upTo, limit))
-		if err != nil || last < 0 {
-			return err
-		}
-		return tx.Run(ctx, sqldb.Stmt{
-			SQL: "DELETE FROM outbox WHERE stream=? AND seq<=?", Args: []any{stream, last}, Affected: &n,
-		})
-	})
-	return n, err
-}
-
 func scan(rows *sql.Rows) (Event, error) {
 	var e Event
 	var at int64

@@ -44,30 +44,3 @@ func NewTransport(o TransportOptions) *http.Transport {
 		DisableCompression:     true,
 	}
 }
-
-// NewClient gives a client that ends each call, body included, within timeout, passes on
-// the request id of its context and hands redirects back instead of following them. A
-// nil transport means NewTransport's defaults.
-func NewClient(timeout time.Duration, transport http.RoundTripper) *http.Client {
-	if transport == nil {
-		transport = NewTransport(TransportOptions{})
-	}
-	return &http.Client{
-		Timeout:       timeout,
-		Transport:     PassRequestID(transport),
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
-}
-
-// PassRequestID adds the context's request id to calls that have none.
-func PassRequestID(next http.RoundTripper) http.RoundTripper { return passRequestID{next} }
-
-type passRequestID struct{ next http.RoundTripper }
-
-func (t passRequestID) RoundTrip(r *http.Request) (*http.Response, error) {
-	if id := RequestID(r.Context()); id != "" && r.Header.Get(RequestIDHeader) == "" {
-		r = r.Clone(r.Context()) // a RoundTripper may not change its request
-		r.Header.Set(RequestIDHeader, id)
-	}
-	return t.next.RoundTrip(r)
-}
