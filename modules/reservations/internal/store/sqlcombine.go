@@ -288,12 +288,14 @@ func (c *combiner) load(ctx context.Context, batch []*job) error {
 func (c *combiner) write(ctx context.Context, batch []*job) error {
 	epochs := map[int]int64{}
 	args := []any{Route, ModeActive}
+	flights := make([]any, 0, len(batch))
 	var all []write
 	for _, j := range batch {
 		if _, seen := epochs[j.sub.Bucket]; !seen {
 			epochs[j.sub.Bucket] = j.st.epoch
 			args = append(args, j.sub.Bucket)
 		}
+		flights = append(flights, j.sub.FlightID)
 		all = append(all, newEvent(j.sub, j.st, j.change, "?", j.st.epoch))
 		all = append(all, c.store.records(j.sub, j.st, j.change)...)
 	}
@@ -309,7 +311,10 @@ func (c *combiner) write(ctx context.Context, batch []*job) error {
 			return err
 		}, "SELECT bucket,epoch FROM fences WHERE route=? AND mode=? AND bucket IN "+sqldb.Marks(1, len(epochs))+
 			c.store.db.Dialect().ShareLock(), args...)
-		if err := tx.Run(ctx, append([]sqldb.Stmt{fences}, merge(all)...)...); err != nil {
+		// Shared with other batches, but not with who decides under the flight's lock.
+		locks := sqldb.Q(ignoreRow, "SELECT flight_id FROM flights WHERE flight_id IN "+sqldb.Marks(1, len(flights))+
+			c.store.db.Dialect().ShareLock(), flights...)
+		if err := tx.Run(ctx, append([]sqldb.Stmt{fences, locks}, merge(all)...)...); err != nil {
 			return err
 		}
 		if active != len(epochs) {

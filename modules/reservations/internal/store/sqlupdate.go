@@ -12,7 +12,7 @@ import (
 )
 
 // maxTries bounds how often a decision is made anew because another writer was faster.
-const maxTries = 10
+const maxTries = 50
 
 // Update implements Store. On MySQL it is optimistic: one SELECT reads the state, and a
 // transaction of one round trip writes the change, whose first INSERT fails if the
@@ -78,8 +78,8 @@ func (s *SQL) locked(ctx context.Context, sub Subject, decide func(State) (Chang
 	})
 }
 
-// lock makes writers of one flight queue up. The SELECT that follows it sees what was
-// committed before the lock was had.
+// lock makes writers of one flight queue up: the fence first, as every writer does, then
+// the flight. The SELECT that follows sees what was committed before the lock was had.
 func (s *SQL) lock(sub Subject) []sqldb.Stmt {
 	if s.db.Dialect() != sqldb.MySQL {
 		return nil
@@ -91,17 +91,22 @@ func (s *SQL) lock(sub Subject) []sqldb.Stmt {
 	if sub.ReservationID != "" {
 		one, arg = "(SELECT flight_id FROM reservations WHERE reservation_id=?)", sub.ReservationID
 	}
-	return []sqldb.Stmt{sqldb.Q(ignoreRow, "SELECT flight_id FROM flights WHERE flight_id="+one+" FOR UPDATE", arg)}
+	return []sqldb.Stmt{
+		sqldb.Q(ignoreRow, "SELECT mode FROM fences WHERE route=? AND bucket=?"+s.db.Dialect().ShareLock(), Route, sub.Bucket),
+		sqldb.Q(ignoreRow, "SELECT flight_id FROM flights WHERE flight_id="+one+" FOR UPDATE", arg),
+	}
 }
 
 func ignoreRow(*sql.Rows) error { return nil }
 
 // writes puts a change into statements. The event comes first: it decides whether the
 // others may be. It reads the fence, and keeps it as it is until the commit; if it is
-// not active, or was handed on since the state was read, the epoch is 0 and refused.
+// not active, or was handed on since the state was read, the epoch is 0 and refused. It
+// shares the flight's lock, so that whoever decides under it is not overtaken.
 func (s *SQL) writes(sub Subject, st State, c Change) []sqldb.Stmt {
-	epoch := "COALESCE((SELECT epoch FROM fences WHERE route=? AND bucket=? AND mode=? AND epoch=?" + s.db.Dialect().ShareLock() + "),0)"
-	event := newEvent(sub, st, c, epoch, Route, sub.Bucket, ModeActive, st.epoch)
+	epoch := "COALESCE((SELECT fe.epoch FROM fences fe JOIN flights f ON f.flight_id=?" +
+		" WHERE fe.route=? AND fe.bucket=? AND fe.mode=? AND fe.epoch=?" + s.db.Dialect().ShareLock() + "),0)"
+	event := newEvent(sub, st, c, epoch, st.Flight.FlightID, Route, sub.Bucket, ModeActive, st.epoch)
 	batch := []sqldb.Stmt{event.stmt()}
 	for _, w := range s.records(sub, st, c) {
 		batch = append(batch, w.stmt())
