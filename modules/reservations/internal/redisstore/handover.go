@@ -1,0 +1,203 @@
+package redisstore
+
+import (
+	"context"
+	_ "embed" // the scripts
+	"fmt"
+	"strconv"
+
+	"github.com/redis/go-redis/v9"
+
+	"banyan/modules/kernel/bucket"
+	"banyan/modules/kernel/errs"
+	"banyan/modules/kernel/handover"
+	"banyan/modules/kernel/redisdb"
+)
+
+// The scripts of a handover. Each works on one bucket, for its keys share a slot, and is
+// atomic: a bucket that is frozen has no writer under way.
+var (
+	//go:embed scripts/handover_order.lua
+	orderText string
+	//go:embed scripts/handover_look.lua
+	lookText string
+	//go:embed scripts/handover_copy.lua
+	copyText string
+)
+
+// fenceParts is the field beside the fence that counts the parts copied in its epoch. No
+// flight is called so: flights' ids have no spaces.
+const fenceParts = "# seq"
+
+// maxEpoch is the last whole number that scripts tell from the next one.
+const maxEpoch = 1 << 53
+
+// Participant is the store's part in a handover.
+type Participant struct {
+	s                 *Store
+	order, look, copy script
+}
+
+var _ handover.Participant = (*Participant)(nil)
+
+// Participant lets the store take over buckets and hand them on.
+func (s *Store) Participant() *Participant {
+	prepare := func(text string) script { return script{text: text, digest: redis.NewScript(text).Hash()} }
+	return &Participant{s: s, order: prepare(orderText), look: prepare(lookText), copy: prepare(copyText)}
+}
+
+// Status implements handover.Participant. A server whose settings cannot be seen or would
+// lose writes counts as durable only if the store was opened with AcceptDataLoss.
+func (p *Participant) Status(ctx context.Context, buckets []int) (handover.Status, error) {
+	if err := check(buckets, bucket.Count); err != nil {
+		return handover.Status{}, err
+	}
+	st := handover.Status{Durable: true, Follows: map[string]int64{}}
+	if !p.s.vouched {
+		switch err := p.s.db.CheckDurable(ctx); {
+		case errs.CodeOf(err) == errs.Unsafe:
+			st.Durable = false
+		case err != nil:
+			return handover.Status{}, err
+		}
+	}
+	feeds, err := p.s.db.HGetAll(ctx, p.s.prefix+"feeds").Result()
+	if err != nil {
+		return handover.Status{}, redisdb.Fail(err)
+	}
+	for source, last := range feeds {
+		if st.Follows[source], err = strconv.ParseInt(last, 10, 64); err != nil {
+			return handover.Status{}, redisdb.Fail(errDamaged("cursor", last))
+		}
+	}
+	st.Fences, err = p.fences(ctx, buckets)
+	return st, redisdb.Fail(err)
+}
+
+// fences reads those of some buckets, or all that there are.
+func (p *Participant) fences(ctx context.Context, buckets []int) ([]handover.Fence, error) {
+	every := len(buckets) == 0
+	if every {
+		buckets = make([]int, bucket.Count)
+		for b := range buckets {
+			buckets[b] = b
+		}
+	}
+	fences := make([]handover.Fence, 0, len(buckets))
+	for at := 0; at < len(buckets); at += fencesAtOnce {
+		some := buckets[at:min(at+fencesAtOnce, len(buckets))]
+		pipe := p.s.db.Pipeline()
+		answers := make([]*redis.SliceCmd, len(some))
+		for i, b := range some {
+			answers[i] = pipe.HMGet(ctx, p.s.buckets[b], "#", fenceParts)
+		}
+		if _, err := pipe.Exec(ctx); err != nil {
+			return nil, err
+		}
+		for i, b := range some {
+			f, err := fence(b, answers[i].Val())
+			if err != nil {
+				return nil, err
+			}
+			if !every || f.Mode != handover.Absent {
+				fences = append(fences, f)
+			}
+		}
+	}
+	return fences, nil
+}
+
+// fence reads the fence's field and the number of parts at the head of an answer.
+func fence(b int, fields []any) (handover.Fence, error) {
+	f := handover.Fence{Bucket: b}
+	if len(fields) < 2 {
+		return f, fmt.Errorf("redisstore: %v for the fence of bucket %d", fields, b)
+	}
+	record, ok := text(fields[0]), true
+	if record == "" {
+		return f, nil
+	}
+	mode, epoch := modeOf(record)
+	f.Mode, f.Epoch = handover.Mode(mode), epoch
+	if parts := text(fields[1]); parts != "" {
+		f.Seq = number(parts, &ok)
+	}
+	known := f.Mode == handover.Sealed || f.Mode == handover.ReadOnly || f.Mode == handover.Active
+	if !ok || !known || record != mode+" "+itoa(epoch) {
+		return f, errDamaged("fence", record)
+	}
+	return f, nil
+}
+
+// Order implements handover.Participant.
+func (p *Participant) Order(ctx context.Context, o handover.Order) ([]handover.Fence, error) {
+	if err := check(o.Buckets, handover.MaxBuckets); err != nil {
+		return nil, err
+	}
+	if o.Epoch > maxEpoch {
+		return nil, errs.E(errs.Invalid, "epoch %d is too large", o.Epoch)
+	}
+	if o.Op == handover.Activate && len(o.Seqs) != len(o.Buckets) {
+		return nil, errs.E(errs.Invalid, "%d buckets, but the number of parts of %d", len(o.Buckets), len(o.Seqs))
+	}
+	calls := make([]call, len(o.Buckets))
+	for i, b := range o.Buckets {
+		seq := int64(0)
+		if o.Op == handover.Activate {
+			seq = o.Seqs[i]
+		}
+		calls[i] = call{bucket: b, args: []any{string(o.Op), o.Epoch, seq}}
+	}
+	return p.refused(ctx, p.order, calls)
+}
+
+// refused runs a script that answers 1 or what the fence is, and collects the latter,
+// once for each bucket.
+func (p *Participant) refused(ctx context.Context, sc script, calls []call) ([]handover.Fence, error) {
+	var refused []handover.Fence
+	answers, err := p.s.runEach(ctx, sc, calls)
+	if err != nil {
+		return nil, redisdb.Fail(err)
+	}
+	seen := map[int]bool{}
+	for i, answer := range answers {
+		b := calls[i].bucket
+		switch a := answer.(type) {
+		case int64:
+			continue
+		case []any:
+			f, err := fence(b, a)
+			if err != nil {
+				return nil, redisdb.Fail(err)
+			}
+			if !seen[b] {
+				seen[b] = true
+				refused = append(refused, f)
+			}
+		case string:
+			return nil, errs.E(errs.Conflict, "flight %s of bucket %d is not known here yet; its events must be followed first", a, b).
+				With("bucket", b)
+		default:
+			return nil, redisdb.Fail(fmt.Errorf("redisstore: a handover's script answered %v", answer))
+		}
+	}
+	return refused, nil
+}
+
+// check refuses buckets that there are not, and those named twice or too many.
+func check(buckets []int, most int) error {
+	if len(buckets) > most {
+		return errs.E(errs.Invalid, "%d buckets at once; at most %d", len(buckets), most)
+	}
+	seen := make(map[int]bool, len(buckets))
+	for _, b := range buckets {
+		if b < 0 || b >= bucket.Count {
+			return errs.E(errs.Invalid, "there is no bucket %d", b)
+		}
+		if seen[b] {
+			return errs.E(errs.Invalid, "bucket %d is named twice", b)
+		}
+		seen[b] = true
+	}
+	return nil
+}
