@@ -3,6 +3,9 @@ package sqldb
 import (
 	"context"
 	"database/sql"
+	"sync"
+
+	"github.com/jmoiron/sqlx"
 )
 
 // maxCached bounds the statements kept prepared; texts beyond it, such as long IN
@@ -34,4 +37,40 @@ func (c *stmtCache) close() {
 	for _, s := range c.stmts {
 		_ = s.Close()
 	}
+}
+
+// queryCache keeps the readers' statements prepared: to parse a join costs SQLite more
+// than to run it.
+type queryCache struct {
+	pool  *sqlx.DB
+	mu    sync.RWMutex
+	stmts map[string]*sql.Stmt
+}
+
+func newQueryCache(pool *sqlx.DB) *queryCache {
+	return &queryCache{pool: pool, stmts: map[string]*sql.Stmt{}}
+}
+
+func (c *queryCache) query(ctx context.Context, query string, args []any) (*sql.Rows, error) {
+	c.mu.RLock()
+	s, full := c.stmts[query], len(c.stmts) >= maxCached
+	c.mu.RUnlock()
+	if s != nil {
+		return s.QueryContext(ctx, args...)
+	}
+	if full {
+		return c.pool.QueryContext(ctx, query, args...)
+	}
+	s, err := c.pool.PrepareContext(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	c.mu.Lock()
+	if other := c.stmts[query]; other != nil {
+		_ = s.Close()
+		s = other
+	}
+	c.stmts[query] = s
+	c.mu.Unlock()
+	return s.QueryContext(ctx, args...)
 }

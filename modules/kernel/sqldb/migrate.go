@@ -21,13 +21,14 @@ type Migrator struct {
 	provider *goose.Provider
 }
 
-// NewMigrator reads the goose files at the root of dir.
+// NewMigrator reads the goose files at the root of dir. A line of theirs that begins with
+// "-- sqlite: " is for SQLite alone.
 func NewMigrator(db *DB, dir fs.FS) (*Migrator, error) {
-	dialect := goose.DialectSQLite3
+	dialect, files := goose.DialectSQLite3, fs.FS(unmarked{dir})
 	if db.Dialect() == MySQL {
-		dialect = goose.DialectMySQL
+		dialect, files = goose.DialectMySQL, dir
 	}
-	p, err := goose.NewProvider(dialect, db.Writer().DB, dir, goose.WithDisableGlobalRegistry(true))
+	p, err := goose.NewProvider(dialect, db.Writer().DB, files, goose.WithDisableGlobalRegistry(true))
 	if err != nil {
 		return nil, fmt.Errorf("migrations: %w", err)
 	}

@@ -37,7 +37,7 @@ func OpenSQLite(ctx context.Context, path string) (*DB, error) {
 	}
 	read.SetMaxOpenConns(maxReaders)
 	read.SetMaxIdleConns(maxReaders)
-	return &DB{dialect: SQLite, read: read, write: write, group: newGrouper(conn)}, nil //nolint:contextcheck // the writer outlives the opening
+	return &DB{dialect: SQLite, read: read, write: write, group: newGrouper(conn), queries: newQueryCache(read)}, nil //nolint:contextcheck // the writer outlives the opening
 }
 
 func sqliteDSN(path, more string) string {

@@ -5,6 +5,7 @@ package sqldb
 
 import (
 	"context"
+	"database/sql"
 	"time"
 
 	"github.com/jmoiron/sqlx"
@@ -18,6 +19,7 @@ type DB struct {
 	read    *sqlx.DB
 	write   *sqlx.DB
 	group   *grouper // SQLite only
+	queries *queryCache
 }
 
 // Dialect tells which SQL the database speaks.
@@ -25,6 +27,15 @@ func (d *DB) Dialect() Dialect { return d.dialect }
 
 // Reader is the pool for queries outside a transaction; SQLite refuses writes on it.
 func (d *DB) Reader() *sqlx.DB { return d.read }
+
+// Query runs a query on the reader, for texts that come again and again: SQLite keeps
+// them prepared.
+func (d *DB) Query(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	if d.queries != nil {
+		return d.queries.query(ctx, query, args)
+	}
+	return d.read.QueryContext(ctx, query, args...)
+}
 
 // Writer is the pool for set-up work such as migrations. Use Do for everything else.
 func (d *DB) Writer() *sqlx.DB { return d.write }

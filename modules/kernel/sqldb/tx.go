@@ -167,8 +167,8 @@ func (t *Tx) runOne(ctx context.Context, s Stmt) error {
 	}
 	defer done()
 	if s.Rows == nil {
-		t.wrote = true
 		result, err := prepared.ExecContext(ctx, s.Args...)
+		t.wrote = t.wrote || err == nil // a statement that fails is undone whole
 		if err == nil && s.Affected != nil {
 			*s.Affected, err = result.RowsAffected()
 		}

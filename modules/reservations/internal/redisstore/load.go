@@ -55,7 +55,7 @@ func (s *Store) load(ctx context.Context, sub store.Subject) (snapshot, error) {
 	for _, seat := range sub.Seats {
 		args = append(args, seat)
 	}
-	sent := s.clock.elapsed()
+	sent := s.clock.Elapsed()
 	answer, err := s.run(ctx, s.scripts.load, s.buckets[sub.Bucket], args)
 	if err != nil {
 		return snapshot{}, err
@@ -74,7 +74,7 @@ func (s *Store) load(ctx context.Context, sub store.Subject) (snapshot, error) {
 	if !ok {
 		return snapshot{}, fmt.Errorf("redisstore: load answered the time %q", now)
 	}
-	s.clock.learn(l.Now, sent, s.clock.elapsed())
+	s.clock.Learn(l.Now, sent, s.clock.Elapsed())
 	if err := readable(sub.Bucket, l.fence); err != nil {
 		return snapshot{}, err
 	}
@@ -88,7 +88,7 @@ func (s *Store) unpack(l *snapshot, sub store.Subject, version string) (err erro
 		if err != nil {
 			return err
 		}
-		s.flights.put(l.flightID, cachedFlight{record: l.flight, flight: f})
+		s.flights.Put(l.flightID, knownFlight{record: l.flight, flight: f})
 		ok := true
 		if version != "" {
 			f.Version = number(version, &ok)

@@ -22,13 +22,13 @@ import (
 	"embed"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/redis/go-redis/v9"
 
 	"banyan/modules/kernel/bucket"
 	"banyan/modules/kernel/errs"
 	"banyan/modules/kernel/redisdb"
+	"banyan/modules/reservations/internal/guess"
 	"banyan/modules/reservations/internal/store"
 )
 
@@ -51,14 +51,20 @@ type Store struct {
 	vouched bool                 // the operator answers for the server's durability
 	buckets [bucket.Count]string // key of each bucket's flights and fence
 	scripts struct{ load, commit, seats, apply, number, sweep script }
-	flights flightCache
-	clock   clock
+	flights guess.Cache[knownFlight]
+	clock   *guess.Clock
 
 	sweepMu sync.Mutex
 	sweepAt position
 }
 
 var _ store.Store = (*Store)(nil)
+
+// knownFlight is a flight as it was last seen, to guess with.
+type knownFlight struct {
+	record string // as stored
+	flight store.Flight
+}
 
 // Open takes over db, which Close closes. errs: Unsafe for a Redis that would lose
 // acknowledged writes or whose buckets are not ours, Unavailable.
@@ -74,7 +80,7 @@ func Open(ctx context.Context, db *redisdb.DB, o Options) (*Store, error) {
 			return nil, err
 		}
 	}
-	s := &Store{db: db, prefix: o.Namespace + ":", vouched: o.AcceptDataLoss, clock: newClock()}
+	s := &Store{db: db, prefix: o.Namespace + ":", vouched: o.AcceptDataLoss, clock: guess.NewClock()}
 	for b := range s.buckets {
 		s.buckets[b] = s.prefix + redisdb.Tag(b) + ":flights"
 	}
@@ -121,36 +127,4 @@ func (s *Store) evaluate(ctx context.Context, command, script, key string, args 
 		return nil, err
 	}
 	return cmd.Val(), nil
-}
-
-// guessTolerance is how far the guessed time may be off when a commit arrives.
-const guessTolerance = 50 * time.Millisecond
-
-// clock estimates Redis TIME from earlier answers, so that a decision can be made
-// before asking. Only commits that Redis finds close enough to its time go through.
-type clock struct {
-	start time.Time
-	mu    sync.Mutex
-	ahead int64 // microseconds of TIME beyond those since start; 0: nothing known yet
-}
-
-func newClock() clock { return clock{start: time.Now()} }
-
-func (c *clock) elapsed() int64 { return time.Since(c.start).Microseconds() }
-
-// learn takes a TIME that was read between two moments of elapsed.
-func (c *clock) learn(now, sent, received int64) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.ahead = now - (sent+received)/2
-}
-
-// now is 0 when nothing is known.
-func (c *clock) now() int64 {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.ahead == 0 {
-		return 0
-	}
-	return c.ahead + c.elapsed()
 }

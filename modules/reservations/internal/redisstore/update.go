@@ -8,6 +8,7 @@ import (
 
 	"banyan/modules/kernel/errs"
 	"banyan/modules/kernel/redisdb"
+	"banyan/modules/reservations/internal/guess"
 	"banyan/modules/reservations/internal/store"
 )
 
@@ -22,11 +23,11 @@ const decided = int64(2 * time.Second / time.Microsecond)
 // between. A claim of new seats is first tried on a guess of the state, which saves the
 // load.
 func (s *Store) Update(ctx context.Context, sub store.Subject, decide func(store.State) (store.Change, error)) error {
-	if guess, ok := s.guess(sub); ok {
-		change, err := decide(guess.State)
+	if guessed, ok := s.guess(sub); ok {
+		change, err := decide(guessed.State)
 		if err == nil && !change.Empty() {
-			tolerance := guessTolerance.Microseconds()
-			done, err := s.commit(ctx, sub, guess, change, guess.Now-tolerance, guess.Now+tolerance)
+			tolerance := guess.Tolerance.Microseconds()
+			done, err := s.commit(ctx, sub, guessed, change, guessed.Now-tolerance, guessed.Now+tolerance)
 			if done || err != nil {
 				return redisdb.Fail(err)
 			}
@@ -71,8 +72,8 @@ func (s *Store) guess(sub store.Subject) (snapshot, bool) {
 	if sub.FlightID == "" || len(sub.Seats) == 0 || sub.Key == "" {
 		return snapshot{}, false
 	}
-	now := s.clock.now()
-	known, ok := s.flights.get(sub.FlightID)
+	now := s.clock.Now()
+	known, ok := s.flights.Get(sub.FlightID)
 	if !ok || now == 0 {
 		return snapshot{}, false
 	}
@@ -109,7 +110,7 @@ func (s *Store) commit(ctx context.Context, sub store.Subject, l snapshot, c sto
 	if err != nil {
 		return false, err
 	}
-	sent := s.clock.elapsed()
+	sent := s.clock.Elapsed()
 	answer, err := s.run(ctx, s.scripts.commit, s.buckets[sub.Bucket], args)
 	if err != nil {
 		return false, err
@@ -118,7 +119,7 @@ func (s *Store) commit(ctx context.Context, sub store.Subject, l snapshot, c sto
 	case string:
 		return false, misdirected(sub.Bucket, a)
 	case int64:
-		s.clock.learn(max(a, -a), sent, s.clock.elapsed())
+		s.clock.Learn(max(a, -a), sent, s.clock.Elapsed())
 		return a > 0, nil
 	}
 	return false, fmt.Errorf("redisstore: commit answered %v", answer)

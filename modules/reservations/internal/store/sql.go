@@ -9,6 +9,7 @@ import (
 	"banyan/modules/kernel/bucket"
 	"banyan/modules/kernel/errs"
 	"banyan/modules/kernel/sqldb"
+	"banyan/modules/reservations/internal/guess"
 )
 
 // SQL is the store on MySQL, MariaDB and SQLite. Every write of a flight inserts the
@@ -18,7 +19,10 @@ type SQL struct {
 	db *sqldb.DB
 	// sweeping is the bucket at which the next sweep starts.
 	sweeping atomic.Int64
-	combiner *combiner // MySQL only
+	combiner *combiner
+	flights  guess.Cache[Flight] // as last seen, to guess with
+	clock    *guess.Clock
+	epochs   [bucket.Count]atomic.Int64 // of the fences, as last seen
 }
 
 // SQLOptions of NewSQL.
@@ -36,7 +40,7 @@ const hashRow = "bucket_hash"
 // active: whoever creates the database owns its flights. It refuses a database made
 // with another bucket hash, and a server that may lose what it acknowledged.
 func NewSQL(ctx context.Context, db *sqldb.DB, o SQLOptions) (*SQL, error) {
-	s := &SQL{db: db}
+	s := &SQL{db: db, clock: guess.NewClock()}
 	if err := s.checkDurable(ctx, o); err != nil {
 		return nil, err
 	}
@@ -50,9 +54,10 @@ func NewSQL(ctx context.Context, db *sqldb.DB, o SQLOptions) (*SQL, error) {
 	if hash != bucket.Hash {
 		return nil, errs.E(errs.Unsafe, "this database puts flights into buckets by %s, this program by %s; run the program that made it", hash, bucket.Hash)
 	}
-	if db.Dialect() == sqldb.MySQL {
-		s.combiner = newCombiner(s)
+	if err := s.learnFences(ctx); err != nil {
+		return nil, err
 	}
+	s.combiner = newCombiner(s)
 	return s, nil
 }
 
@@ -115,8 +120,6 @@ func (s *SQL) Ping(ctx context.Context) error { return s.db.Ping(ctx) }
 
 // Close implements Keeper.
 func (s *SQL) Close() error {
-	if s.combiner != nil {
-		s.combiner.close()
-	}
+	s.combiner.close()
 	return s.db.Close()
 }

@@ -77,6 +77,11 @@ func (s *SQL) Apply(ctx context.Context, source string, cursor int64, configurat
 			if err := tx.Run(ctx, s.putFlights(chunk)); err != nil {
 				return err
 			}
+			for _, f := range chunk {
+				known, _ := s.flights.Get(f.FlightID)
+				f.Version = known.Version
+				s.flights.Put(f.FlightID, f)
+			}
 		}
 		return nil
 	})

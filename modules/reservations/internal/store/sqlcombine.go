@@ -23,10 +23,10 @@ const (
 	combinePatience = 200 * time.Microsecond
 )
 
-// combiner lets claims that arrive while others are under way share their statements: one
-// SELECT for many flights, one multi-row INSERT for each table, one commit. What cannot
-// be done together, or is refused together, is done alone. It is used on MySQL only,
-// where most of a small transaction's cost is its statements, not its rows.
+// combiner lets claims that arrive while others are under way share their statements, for
+// most of a small transaction's cost is its statements, not its rows: one SELECT for many
+// flights unless their state was guessed, one multi-row INSERT for each table, one commit.
+// What cannot be done together, or is refused together, is done alone.
 type combiner struct {
 	store *SQL
 	jobs  chan *job
@@ -41,7 +41,7 @@ type job struct {
 	decide func(State) (Change, error)
 	answer chan error
 
-	st      State
+	st      State // read or guessed
 	refusal error // instead of st
 	change  Change
 }
@@ -54,8 +54,17 @@ func newCombiner(s *SQL) *combiner {
 
 // do hands a claim over and waits for its outcome, even beyond the end of ctx once it
 // was handed over, so that the outcome is known.
-func (c *combiner) do(ctx context.Context, sub Subject, decide func(State) (Change, error)) error {
+//
+// A guess is decided upon here; if it leads to a refusal, that is decided on the truth.
+func (c *combiner) do(ctx context.Context, sub Subject, guessed *State, decide func(State) (Change, error)) error {
 	j := &job{ctx: ctx, sub: sub, decide: decide, answer: make(chan error, 1)}
+	if guessed != nil {
+		change, err := decide(*guessed)
+		if err != nil || change.Record == nil { // without a record nothing would tell that the key is not new
+			return c.store.alone(ctx, sub, decide)
+		}
+		j.st, j.change = *guessed, change
+	}
 	select {
 	case c.jobs <- j:
 	case <-ctx.Done():
@@ -134,6 +143,14 @@ func (c *combiner) gather(first *job, crowd int) []*job {
 func (c *combiner) run(batch []*job) {
 	batch, twins := distinct(batch)
 	c.alone(twins)
+	batch = c.guessed(batch)
+	if c.store.db.Dialect() == sqldb.SQLite { // whose writer shares commits by itself
+		c.alone(batch)
+		return
+	}
+	if len(batch) == 0 {
+		return
+	}
 	if len(batch) > 1 {
 		c.together(batch)
 		return
@@ -144,6 +161,30 @@ func (c *combiner) run(batch []*job) {
 	} else {
 		j.answer <- err
 	}
+}
+
+// guessed writes for those whose state was guessed, and gives the others. When a guess
+// was wrong, all are others.
+func (c *combiner) guessed(batch []*job) (rest []*job) {
+	var writers []*job
+	for _, j := range batch {
+		if j.st.guessed {
+			writers = append(writers, j)
+		} else {
+			rest = append(rest, j)
+		}
+	}
+	if len(writers) == 0 {
+		return rest
+	}
+	err := c.store.writeGuessed(context.Background(), writers)
+	if refused(err) {
+		return batch
+	}
+	for _, j := range writers {
+		j.answer <- err
+	}
+	return rest
 }
 
 // distinct keeps one claim of each flight, sorted, so that workers lock in one order;
@@ -255,6 +296,7 @@ func (c *combiner) load(ctx context.Context, batch []*job) error {
 		" LEFT JOIN events i ON i.bucket=q.bucket AND i.request_key=q.k" +
 		" LEFT JOIN seats s ON s.bucket=q.bucket AND s.flight_id=q.flight_id" +
 		" AND (FIND_IN_SET(s.seat,q.seats) OR (s.customer_id=q.customer AND s.kind='H'))"
+	sent := c.store.clock.Elapsed()
 	rows, err := c.store.db.Reader().QueryContext(ctx, query, args...)
 	if err != nil {
 		return sqldb.Fail(err)
@@ -278,6 +320,7 @@ func (c *combiner) load(ctx context.Context, batch []*job) error {
 		if found[i] == nil {
 			return errs.E(errs.Internal, "the database left out an answer")
 		}
+		c.store.learn(found[i], sent)
 		j.st, j.refusal = found[i].state(ModeActive)
 	}
 	return nil
@@ -296,7 +339,7 @@ func (c *combiner) write(ctx context.Context, batch []*job) error {
 			args = append(args, j.sub.Bucket)
 		}
 		flights = append(flights, j.sub.FlightID)
-		all = append(all, newEvent(j.sub, j.st, j.change, "?", j.st.epoch))
+		all = append(all, newEvent(j.sub, j.st, j.change, expr("?", j.st.Flight.Version+1), expr("?", j.st.epoch)))
 		all = append(all, c.store.records(j.sub, j.st, j.change)...)
 	}
 	return c.store.db.Do(ctx, func(tx *sqldb.Tx) error {

@@ -222,7 +222,8 @@ func (s *SQL) Seats(ctx context.Context, flightID string) (State, error) {
 }
 
 func (s *SQL) read(ctx context.Context, q *snapshot, modes ...string) (State, error) {
-	rows, err := s.db.Reader().QueryContext(ctx, q.query(), q.args...)
+	sent := s.clock.Elapsed()
+	rows, err := s.db.Query(ctx, q.query(), q.args...)
 	if err != nil {
 		return State{}, sqldb.Fail(err)
 	}
@@ -235,5 +236,6 @@ func (s *SQL) read(ctx context.Context, q *snapshot, modes ...string) (State, er
 	if err := rows.Err(); err != nil {
 		return State{}, sqldb.Fail(err)
 	}
+	s.learn(q, sent)
 	return q.state(modes...)
 }

@@ -20,8 +20,11 @@ const maxTries = 50
 // failure it reads under a lock on the flight. Claims that come together are combined.
 // On SQLite there is one writer, so what it has read stays true.
 func (s *SQL) Update(ctx context.Context, sub Subject, decide func(State) (Change, error)) error {
-	if s.combiner != nil && sub.FlightID != "" {
-		return s.combiner.do(ctx, sub, decide)
+	if guessed, ok := s.guess(sub); ok {
+		return s.combiner.do(ctx, sub, guessed, decide)
+	}
+	if s.db.Dialect() == sqldb.MySQL && sub.FlightID != "" {
+		return s.combiner.do(ctx, sub, nil, decide)
 	}
 	return s.alone(ctx, sub, decide)
 }
@@ -61,10 +64,11 @@ func (s *SQL) optimistic(ctx context.Context, sub Subject, decide func(State) (C
 // locked reads and writes in one transaction.
 func (s *SQL) locked(ctx context.Context, sub Subject, decide func(State) (Change, error)) error {
 	return s.db.Do(ctx, func(tx *sqldb.Tx) error {
-		q := newSnapshot(s.db.Dialect(), sub, false)
+		q, sent := newSnapshot(s.db.Dialect(), sub, false), s.clock.Elapsed()
 		if err := tx.Run(ctx, append(s.lock(sub), sqldb.Q(q.scan, q.query(), q.args...))...); err != nil {
 			return err
 		}
+		s.learn(q, sent)
 		st, err := q.state(ModeActive)
 		if err != nil {
 			return err
@@ -106,7 +110,7 @@ func ignoreRow(*sql.Rows) error { return nil }
 func (s *SQL) writes(sub Subject, st State, c Change) []sqldb.Stmt {
 	epoch := "COALESCE((SELECT fe.epoch FROM fences fe JOIN flights f ON f.flight_id=?" +
 		" WHERE fe.route=? AND fe.bucket=? AND fe.mode=? AND fe.epoch=?" + s.db.Dialect().ShareLock() + "),0)"
-	event := newEvent(sub, st, c, epoch, st.Flight.FlightID, Route, sub.Bucket, ModeActive, st.epoch)
+	event := newEvent(sub, st, c, expr("?", st.Flight.Version+1), expr(epoch, st.Flight.FlightID, Route, sub.Bucket, ModeActive, st.epoch))
 	batch := []sqldb.Stmt{event.stmt()}
 	for _, w := range s.records(sub, st, c) {
 		batch = append(batch, w.stmt())
@@ -146,16 +150,24 @@ func merge(all []write) []sqldb.Stmt {
 	return batch
 }
 
-// newEvent writes the flight's next version; epoch is an expression with its arguments.
-func newEvent(sub Subject, st State, c Change, epoch string, epochArgs ...any) write {
+// expression is SQL for a value, with its arguments.
+type expression struct {
+	text string
+	args []any
+}
+
+func expr(text string, args ...any) expression { return expression{text, args} }
+
+// newEvent writes the flight's next version under the epoch of its bucket.
+func newEvent(sub Subject, st State, c Change, version, epoch expression) write {
 	var key, fingerprint, answer any
 	if c.Record != nil {
 		key, fingerprint, answer = sub.Key, c.Record.Fingerprint, string(c.Record.Answer)
 	}
-	args := []any{sub.Bucket, st.Flight.FlightID, st.Flight.Version + 1, c.Event, eventRef(c), st.Now, key, fingerprint, answer}
+	args := append([]any{sub.Bucket, st.Flight.FlightID, c.Event, eventRef(c), st.Now, key, fingerprint, answer}, version.args...)
 	return write{
-		head: "INSERT INTO events(bucket,flight_id,version,type,ref,created_at,request_key,fingerprint,answer,epoch) VALUES ",
-		rows: "(?,?,?,?,?,?,?,?,?," + epoch + ")", args: append(args, epochArgs...),
+		head: "INSERT INTO events(bucket,flight_id,type,ref,created_at,request_key,fingerprint,answer,version,epoch) VALUES ",
+		rows: "(?,?,?,?,?,?,?,?," + version.text + "," + epoch.text + ")", args: append(args, epoch.args...),
 	}
 }
 
@@ -181,7 +193,7 @@ func (s *SQL) records(sub Subject, st State, c Change) []write {
 		list = append(list, write{head: "DELETE FROM seats WHERE bucket=? AND flight_id=? AND seat IN " + sqldb.Marks(1, len(c.Free)), args: args})
 	}
 	if len(c.Put) > 0 {
-		list = append(list, s.putSeats(sub.Bucket, st.Flight.FlightID, c.Put))
+		list = append(list, s.putSeats(sub.Bucket, st, c.Put))
 	}
 	if c.Hold != nil {
 		list = append(list, putHold(*c.Hold, st.Hold == nil))
@@ -192,15 +204,20 @@ func (s *SQL) records(sub Subject, st State, c Change) []write {
 	return list
 }
 
-func (s *SQL) putSeats(b int, flight string, seats map[string]Seat) write {
+// putSeats overwrites what a seat had, an expired hold perhaps; a guess must find nothing.
+func (s *SQL) putSeats(b int, st State, seats map[string]Seat) write {
+	tail := ""
+	if !st.guessed {
+		tail = s.db.Dialect().Upsert("bucket,flight_id,seat", "kind", "ref", "customer_id", "expires_at")
+	}
 	args := make([]any, 0, 7*len(seats))
 	for _, name := range slices.Sorted(maps.Keys(seats)) {
 		r := seats[name]
-		args = append(args, b, flight, name, string(r.Kind), r.Ref, r.CustomerID, r.ExpiresAt)
+		args = append(args, b, st.Flight.FlightID, name, string(r.Kind), r.Ref, r.CustomerID, r.ExpiresAt)
 	}
 	return write{
 		head: "INSERT INTO seats(bucket,flight_id,seat,kind,ref,customer_id,expires_at) VALUES ", rows: sqldb.Marks(len(seats), 7),
-		tail: s.db.Dialect().Upsert("bucket,flight_id,seat", "kind", "ref", "customer_id", "expires_at"), args: args,
+		tail: tail, args: args,
 	}
 }
 

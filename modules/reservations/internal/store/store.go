@@ -18,8 +18,9 @@ const Route = "reservations"
 // store may not write (or read) is errs.Misdirected with "epoch" and "mode".
 type Store interface {
 	// Update loads the subject, lets decide choose, and commits its change durably in
-	// one atomic step. decide is pure and may run several times. An error of decide
-	// comes back as it is and changes nothing; an empty change writes nothing.
+	// one atomic step. decide is pure and may run several times, the first time perhaps on
+	// a guess of the state; only the last run counts, and it was on the truth. An error of
+	// decide comes back as it is and changes nothing; an empty change writes nothing.
 	Update(ctx context.Context, s Subject, decide func(State) (Change, error)) error
 	// Read loads the subject, Recorded included, without locking; readable while the
 	// fence is active or ro.
@@ -81,7 +82,8 @@ type State struct {
 	HeldSeats   int                 // of CustomerID on the flight, not expired
 	Recorded    *idempotency.Record // what the key's first request answered
 
-	epoch int64 // of the fence, for the SQL store
+	epoch   int64 // of the fence, for the SQL store
+	guessed bool  // nothing of it was read: to be verified by whoever writes on it
 }
 
 // Change is what a decision writes. Every non-empty change raises the flight's version

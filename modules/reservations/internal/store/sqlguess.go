@@ -1,0 +1,123 @@
+package store
+
+import (
+	"context"
+	"strings"
+
+	"banyan/modules/kernel/sqldb"
+	"banyan/modules/reservations/internal/guess"
+)
+
+// guess assumes what is nearly always true of a new claim: flight and fence are as they
+// were when last seen, the seats are free, the key is new, the customer holds nothing
+// there yet. It saves the query before the write.
+func (s *SQL) guess(sub Subject) (*State, bool) {
+	if sub.FlightID == "" || len(sub.Seats) == 0 || sub.Key == "" {
+		return nil, false
+	}
+	now, epoch := s.clock.Now(), s.epochs[sub.Bucket].Load()
+	known, ok := s.flights.Get(sub.FlightID)
+	if !ok || now == 0 || epoch == 0 {
+		return nil, false
+	}
+	return &State{Now: now, Flight: &known, epoch: epoch, guessed: true}, true
+}
+
+// learn remembers what a snapshot, asked for at a moment of the clock, says.
+func (s *SQL) learn(q *snapshot, sent int64) {
+	if !q.now.Valid {
+		return
+	}
+	s.clock.Learn(q.now.Int64, sent, s.clock.Elapsed())
+	s.epochs[q.sub.Bucket].Store(q.epoch.Int64)
+	if st := q.build(); st.Flight != nil {
+		s.flights.Put(st.Flight.FlightID, *st.Flight)
+	}
+}
+
+// learnFences remembers the epochs of all buckets.
+func (s *SQL) learnFences(ctx context.Context) error {
+	rows, err := s.db.Reader().QueryContext(ctx, "SELECT bucket,epoch FROM fences WHERE route=?", Route)
+	if err != nil {
+		return sqldb.Fail(err)
+	}
+	defer func() { _ = rows.Close() }()
+	for rows.Next() {
+		var b int
+		var epoch int64
+		if err := rows.Scan(&b, &epoch); err != nil {
+			return sqldb.Fail(err)
+		}
+		s.epochs[b].Store(epoch)
+	}
+	return sqldb.Fail(rows.Err())
+}
+
+// writeGuessed commits changes that were decided on guesses, all or none, in one round
+// trip. The first event verifies what the changes rest on: its epoch is 0, and refused,
+// unless fences and flights are as assumed, the clock is close, and none of the customers
+// holds a seat on their flight. The events' keys refuse a version or a request's key that
+// is not new, and the seats' key a seat that is not free.
+func (s *SQL) writeGuessed(ctx context.Context, batch []*job) error {
+	var all []write
+	for i, j := range batch {
+		epoch := expr("?", j.st.epoch)
+		if i == 0 {
+			epoch = s.verified(batch)
+		}
+		all = append(all, newEvent(j.sub, j.st, j.change, expr("?", j.st.Flight.Version+1), epoch))
+		all = append(all, s.records(j.sub, j.st, j.change)...)
+	}
+	err := s.db.Do(ctx, func(tx *sqldb.Tx) error {
+		tx.Finally(merge(all)...)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for _, j := range batch {
+		flight := *j.st.Flight
+		flight.Version++
+		s.flights.Put(flight.FlightID, flight)
+	}
+	return nil
+}
+
+// verified is the first claim's epoch if all claims rest on the truth, and 0 if not. It
+// keeps fences and flights as they are until the commit.
+func (s *SQL) verified(batch []*job) expression {
+	var fences, flights, holders either
+	earliest, latest := batch[0].st.Now, batch[0].st.Now
+	seen := map[int]bool{}
+	for _, j := range batch {
+		earliest, latest = min(earliest, j.st.Now), max(latest, j.st.Now)
+		flights.or("flight_id=? AND seq=?", j.sub.FlightID, j.st.Flight.Seq)
+		holders.or("bucket=? AND flight_id=? AND customer_id=?", j.sub.Bucket, j.sub.FlightID, j.sub.CustomerID)
+		if !seen[j.sub.Bucket] {
+			seen[j.sub.Bucket] = true
+			fences.or("bucket=? AND epoch=?", j.sub.Bucket, j.st.epoch)
+		}
+	}
+	d, tolerance := s.db.Dialect(), guess.Tolerance.Microseconds()
+	args := append([]any{latest - tolerance, earliest + tolerance, Route, ModeActive}, fences.args...)
+	args = append(append(args, len(seen)), flights.args...)
+	args = append(append(args, len(batch)), holders.args...)
+	return expr("CASE WHEN "+d.NowMicros()+" BETWEEN ? AND ?"+
+		" AND (SELECT COUNT(*) FROM fences WHERE route=? AND mode=? AND "+fences.text()+d.ShareLock()+")=?"+
+		" AND (SELECT COUNT(*) FROM flights WHERE "+flights.text()+d.ShareLock()+")=?"+
+		" AND NOT EXISTS(SELECT 1 FROM seats WHERE kind='H' AND "+holders.text()+")"+
+		" THEN ? ELSE 0 END", append(args, batch[0].st.epoch)...)
+}
+
+// either collects alternatives of a condition.
+type either struct {
+	parts []string
+	args  []any
+}
+
+func (e *either) or(condition string, args ...any) {
+	e.parts = append(e.parts, "("+condition+")")
+	e.args = append(e.args, args...)
+}
+
+func (e *either) text() string { return "(" + strings.Join(e.parts, " OR ") + ")" }
