@@ -52,25 +52,32 @@ func newQueryCache(pool *sqlx.DB) *queryCache {
 }
 
 func (c *queryCache) query(ctx context.Context, query string, args []any) (*sql.Rows, error) {
-	c.mu.RLock()
-	s, full := c.stmts[query], len(c.stmts) >= maxCached
-	c.mu.RUnlock()
-	if s != nil {
-		return s.QueryContext(ctx, args...)
-	}
-	if full {
-		return c.pool.QueryContext(ctx, query, args...)
-	}
-	s, err := c.pool.PrepareContext(ctx, query)
+	s, err := c.prepared(ctx, query) //nolint:sqlclosecheck // the cache keeps it
 	if err != nil {
 		return nil, err
 	}
-	c.mu.Lock()
-	if other := c.stmts[query]; other != nil {
-		_ = s.Close()
-		s = other
+	if s == nil {
+		return c.pool.QueryContext(ctx, query, args...)
 	}
-	c.stmts[query] = s
-	c.mu.Unlock()
 	return s.QueryContext(ctx, args...)
+}
+
+// prepared gives nil when there is no room for another statement.
+func (c *queryCache) prepared(ctx context.Context, query string) (*sql.Stmt, error) {
+	c.mu.RLock()
+	s := c.stmts[query]
+	c.mu.RUnlock()
+	if s != nil {
+		return s, nil
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if s := c.stmts[query]; s != nil || len(c.stmts) >= maxCached {
+		return s, nil
+	}
+	s, err := c.pool.PrepareContext(ctx, query) //nolint:sqlclosecheck // it is kept until the pool closes
+	if err == nil {
+		c.stmts[query] = s
+	}
+	return s, err
 }
