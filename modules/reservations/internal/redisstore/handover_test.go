@@ -141,7 +141,9 @@ func TestOrdersAreThoseOfNext(t *testing.T) {
 						t.Fatal(err)
 					}
 					compare(t, fmt.Sprintf("%s(%d, %d)", op, epoch, seq), before, refused, fencesOf(t, p, buckets), r.left(t, before),
-						func(f handover.Fence) (handover.Fence, handover.Effect, bool) { return handover.Next(f, op, epoch, seq) })
+						func(f handover.Fence) (handover.Fence, handover.Effect, bool) {
+							return handover.Next(f, op, epoch, seq)
+						})
 				}
 			}
 		}
@@ -234,7 +236,9 @@ func TestDurableIsAskedEachTime(t *testing.T) {
 		fsync string
 		want  bool
 	}{{"always", true}, {"everysec", false}, {"always", true}} {
-		client(t, addr, func(ctx context.Context, db *redisdb.DB) error { return db.ConfigSet(ctx, "appendfsync", c.fsync).Err() })
+		client(t, addr, func(ctx context.Context, db *redisdb.DB) error {
+			return db.ConfigSet(ctx, "appendfsync", c.fsync).Err()
+		})
 		if st, err := p.Status(t.Context(), []int{1}); err != nil || st.Durable != c.want {
 			t.Errorf("appendfsync %s: durable %v, %v", c.fsync, st.Durable, err)
 		}
