@@ -46,21 +46,17 @@ func (s *Store) Participant() *Participant {
 	return &Participant{s: s, order: prepare(orderText), look: prepare(lookText), copy: prepare(copyText)}
 }
 
-// Status implements handover.Participant. A server whose settings cannot be seen or would
-// lose writes counts as durable only if the store was opened with AcceptDataLoss.
+// Status implements handover.Participant. Whether the servers are durable is asked each
+// time, also of a store that was opened with AcceptDataLoss.
 func (p *Participant) Status(ctx context.Context, buckets []int) (handover.Status, error) {
 	if err := check(buckets, bucket.Count); err != nil {
 		return handover.Status{}, err
 	}
-	st := handover.Status{Durable: true, Follows: map[string]int64{}}
-	if !p.s.vouched {
-		switch err := p.s.db.CheckDurable(ctx); {
-		case errs.CodeOf(err) == errs.Unsafe:
-			st.Durable = false
-		case err != nil:
-			return handover.Status{}, err
-		}
+	err := p.s.db.CheckDurable(ctx)
+	if err != nil && errs.CodeOf(err) != errs.Unsafe {
+		return handover.Status{}, err
 	}
+	st := handover.Status{Durable: err == nil, Follows: map[string]int64{}}
 	feeds, err := p.s.db.HGetAll(ctx, p.s.prefix+"feeds").Result()
 	if err != nil {
 		return handover.Status{}, redisdb.Fail(err)

@@ -154,7 +154,9 @@ func TestCountsAreRebuilt(t *testing.T) {
 		update(t, from, sub, decide)
 	}
 	moveInParts(t, from, to, 2, 1, []int{b})
-	held := func() int { return read(t, to, store.Subject{Bucket: b, FlightID: f.FlightID, CustomerID: "ann"}).HeldSeats }
+	held := func() int {
+		return read(t, to, store.Subject{Bucket: b, FlightID: f.FlightID, CustomerID: "ann"}).HeldSeats
+	}
 	if n := held(); n != 2 {
 		t.Errorf("%d seats held after the move, want 2", n)
 	}

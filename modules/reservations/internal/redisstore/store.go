@@ -48,7 +48,6 @@ type Options struct {
 type Store struct {
 	db      *redisdb.DB
 	prefix  string
-	vouched bool                 // the operator answers for the server's durability
 	buckets [bucket.Count]string // key of each bucket's flights and fence
 	scripts struct{ load, commit, seats, apply, number, sweep script }
 	flights flightCache
@@ -74,7 +73,7 @@ func Open(ctx context.Context, db *redisdb.DB, o Options) (*Store, error) {
 			return nil, err
 		}
 	}
-	s := &Store{db: db, prefix: o.Namespace + ":", vouched: o.AcceptDataLoss, clock: newClock()}
+	s := &Store{db: db, prefix: o.Namespace + ":", clock: newClock()}
 	for b := range s.buckets {
 		s.buckets[b] = s.prefix + redisdb.Tag(b) + ":flights"
 	}
