@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 
-	"banyan/modules/kernel/bucket"
 	"banyan/modules/kernel/errs"
 	"banyan/modules/kernel/handover"
 	"banyan/modules/kernel/sqldb"
@@ -55,8 +54,10 @@ func (p sqlParticipant) do(ctx context.Context, fn func(*sqldb.Tx) error) error 
 // Status implements handover.Participant.
 func (p sqlParticipant) Status(ctx context.Context, buckets []int) (handover.Status, error) {
 	var st handover.Status
-	if err := checkBuckets(buckets); err != nil {
-		return st, err
+	if len(buckets) > 0 {
+		if err := handover.CheckBuckets(buckets); err != nil {
+			return st, err
+		}
 	}
 	err := p.store.checkDurable(ctx, SQLOptions{})
 	if err != nil && errs.CodeOf(err) != errs.Unsafe {
@@ -130,30 +131,9 @@ func scanFence(rows *sql.Rows) (f handover.Fence, err error) {
 	return f, err
 }
 
-// checkBuckets refuses what are not buckets.
-func checkBuckets(buckets []int) error {
-	for _, b := range buckets {
-		if b < 0 || b >= bucket.Count {
-			return errs.E(errs.Invalid, "%d is not a bucket; they are 0 to %d", b, bucket.Count-1)
-		}
-	}
-	return nil
-}
-
-// checkMany is checkBuckets where their number is bounded and each comes once.
-func checkMany(buckets []int) error {
-	if len(buckets) > handover.MaxBuckets {
-		return errs.E(errs.Invalid, "name at most %d buckets, not %d", handover.MaxBuckets, len(buckets))
-	}
-	sorted := slices.Sorted(slices.Values(buckets))
-	if len(slices.Compact(sorted)) != len(buckets) {
-		return errs.E(errs.Invalid, "a bucket is named twice")
-	}
-	return checkBuckets(buckets)
-}
-
 // padded repeats the last of some buckets until there are 1, 16 or 256: statements with
-// lists come in few texts then, which a database may keep prepared.
+// lists come in few texts then. SQLite keeps a number of texts prepared, and those of the
+// write path must find room.
 func padded(buckets []int) []int {
 	size := 1
 	for size < len(buckets) {

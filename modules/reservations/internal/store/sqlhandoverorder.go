@@ -6,7 +6,6 @@ import (
 	"slices"
 
 	"banyan/modules/kernel/bucket"
-	"banyan/modules/kernel/errs"
 	"banyan/modules/kernel/handover"
 	"banyan/modules/kernel/sqldb"
 )
@@ -27,19 +26,12 @@ type orders struct {
 
 // Order implements handover.Participant.
 func (p sqlParticipant) Order(ctx context.Context, o handover.Order) ([]handover.Fence, error) {
-	if err := checkMany(o.Buckets); err != nil {
+	if err := handover.CheckOrder(o); err != nil {
 		return nil, err
 	}
 	seqs := map[int]int64{}
-	if o.Op == handover.Activate {
-		if len(o.Seqs) != len(o.Buckets) {
-			return nil, errs.E(errs.Invalid, "%d buckets are to be activated, with %d numbers of parts", len(o.Buckets), len(o.Seqs))
-		}
-		for i, b := range o.Buckets {
-			if seqs[b] = o.Seqs[i]; o.Seqs[i] < 0 {
-				return nil, errs.E(errs.Invalid, "bucket %d cannot have %d parts", b, o.Seqs[i])
-			}
-		}
+	for i, seq := range o.Seqs {
+		seqs[o.Buckets[i]] = seq
 	}
 	var refused []handover.Fence
 	for chunk := range slices.Chunk(slices.Sorted(slices.Values(o.Buckets)), fencesAtOnce) {
@@ -164,7 +156,7 @@ func (p sqlParticipant) put(ctx context.Context, tx *sqldb.Tx, have map[int]hand
 			moved.add(Route, f.Bucket, f.Epoch, string(f.Mode), f.Seq)
 		}
 	}
-	batch := fresh.stmts()
+	batch := fresh.stmts(d)
 	affected := make([]int64, len(batch))
 	for i := range batch {
 		batch[i].Affected = &affected[i]
@@ -179,7 +171,7 @@ func (p sqlParticipant) put(ctx context.Context, tx *sqldb.Tx, have map[int]hand
 	if made != int64(len(fresh.rows)) {
 		return errRaced
 	}
-	return tx.Run(ctx, moved.stmts()...)
+	return tx.Run(ctx, moved.stmts(d)...)
 }
 
 // wipe deletes what the store has of buckets, a bounded number of rows, and tells whether

@@ -3,11 +3,8 @@ package store
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
 	"database/sql"
-	"encoding/hex"
 	"errors"
-	"hash"
 	"slices"
 	"strconv"
 	"strings"
@@ -32,7 +29,7 @@ var errTooMuch = errors.New("too much to read at once")
 
 // Export implements handover.Participant.
 func (p sqlParticipant) Export(ctx context.Context, epoch int64, buckets []int, each func(handover.Part) error) error {
-	if err := checkMany(buckets); err != nil {
+	if err := handover.CheckBuckets(buckets); err != nil {
 		return err
 	}
 	for n := readFirst; len(buckets) > 0; {
@@ -46,9 +43,13 @@ func (p sqlParticipant) Export(ctx context.Context, epoch int64, buckets []int, 
 			return err
 		}
 		for _, b := range some {
-			if err := parts(b, c.lines[b], each); err != nil {
-				return err
+			slices.SortFunc(c.lines[b], bytes.Compare)
+			for _, part := range handover.Split(b, c.lines[b]) {
+				if err := each(part); err != nil {
+					return err
+				}
 			}
+			delete(c.lines, b)
 		}
 		buckets = buckets[len(some):]
 		if c.size < readBytes/8 {
@@ -58,48 +59,13 @@ func (p sqlParticipant) Export(ctx context.Context, epoch int64, buckets []int, 
 	return nil
 }
 
-// parts cuts the lines of a bucket.
-func parts(b int, lines [][]byte, each func(handover.Part) error) error {
-	slices.SortFunc(lines, bytes.Compare)
-	for seq := int64(1); len(lines) > 0; seq++ {
-		n, size := 0, 0
-		for n < len(lines) && n < handover.MaxPartRecords {
-			if size += len(lines[n]); n > 0 && size > handover.MaxPartBytes {
-				break
-			}
-			n++
-		}
-		if err := each(handover.Part{Bucket: b, Seq: seq, Records: lines[:n:n]}); err != nil {
-			return err
-		}
-		lines = lines[n:]
-	}
-	return nil
-}
-
 // Digest implements handover.Participant.
 func (p sqlParticipant) Digest(ctx context.Context, epoch int64, buckets []int) ([]handover.Digest, error) {
-	digests := make([]handover.Digest, len(buckets))
-	sums := make(map[int]hash.Hash, len(buckets))
-	counts := make(map[int]int64, len(buckets))
-	for _, b := range buckets {
-		sums[b] = sha256.New()
-	}
-	err := p.Export(ctx, epoch, buckets, func(part handover.Part) error {
-		for _, line := range part.Records {
-			_, _ = sums[part.Bucket].Write(line) // never fails
-			_, _ = sums[part.Bucket].Write([]byte{'\n'})
-			counts[part.Bucket]++
-		}
-		return nil
-	})
-	for i, b := range buckets {
-		digests[i] = handover.Digest{Bucket: b, Records: counts[b], SHA256: hex.EncodeToString(sums[b].Sum(nil))}
-	}
-	if err != nil {
+	d := handover.NewDigester(buckets)
+	if err := p.Export(ctx, epoch, buckets, d.Add); err != nil {
 		return nil, err
 	}
-	return digests, nil
+	return d.Digests(), nil
 }
 
 // contents are the lines of some buckets.
