@@ -6,36 +6,39 @@ package model
 func (s *scene) clients() {
 	s.reads()
 	if s.stores[extracted].fence.mode == active {
-		s.writesAt(extracted, didWrite)
+		for w := range none {
+			s.write(extracted, w, didWrite, nil)
+		}
 	}
-	// A write at the home store passes the fence first and commits later. That it has
-	// passed is one bit: who writes is not looked at before the commit, and of two writes
-	// that are under way at once, the later to commit might as well have passed the fence
-	// just after the other's commit, for a fence does not change while it is shared.
-	switch {
-	case s.open:
-		s.writesAt(home, didCommit)
-	case s.stores[home].fence.mode == active:
-		to := s.state
-		to.open = true
-		s.emit(label{act: didPass}, &to, "")
+	// A write at the home store passes the fence first and commits later, or never.
+	for i, w := range s.open {
+		switch {
+		case w != none:
+			s.write(home, w, didCommit, func(to *state) { to.open[i] = none })
+		case s.stores[home].fence.mode == active:
+			for w := range none {
+				to := s.state
+				to.open[i] = w
+				s.emit(label{act: didPass, arg: uint8(w)}, &to, "")
+			}
+		}
 	}
 }
 
-// writesAt lets every write be decided at a store, and compares with the object.
-func (s *scene) writesAt(at side, act action) {
-	for w := range writes {
-		to := s.state
-		var got, want answer
-		to.stores[at].data, got = s.stores[at].data.apply(w, s.mutant != NoIdempotency)
-		to.object, want = s.object.apply(w, true)
-		to.open = s.open && at != home
-		broken := ""
-		if got != want {
-			broken = I3
-		}
-		s.emit(label{act: act, side: at, arg: uint8(w)}, &to, broken)
+// write is decided at a store now, and compared with the object.
+func (s *scene) write(at side, w write, act action, also func(to *state)) {
+	to := s.state
+	var got, want answer
+	to.stores[at].data, got = s.stores[at].data.apply(w, s.mutant != NoIdempotency)
+	to.object, want = s.object.apply(w, true)
+	broken := ""
+	if got != want {
+		broken = I3
 	}
+	if also != nil {
+		also(&to)
+	}
+	s.emit(label{act: act, side: at, arg: uint8(w), willed: true}, &to, broken)
 }
 
 // reads change nothing, but each must be right. A read is one step at both stores: it
@@ -54,10 +57,10 @@ func (s *scene) reads() {
 // restarts: a store loses what was in memory only. Redis has nothing there; the home
 // store its open writes. A client that gives up has the same effect.
 func (s *scene) restarts() {
-	if s.open {
+	if s.writing() {
 		to := s.state
-		to.open = false
-		s.emit(label{act: didRestart, side: home}, &to, "")
+		to.open = [writers]write{none, none}
+		s.emit(label{act: didRestart, side: home, willed: true}, &to, "")
 	}
 	if s.mutant != SealLost {
 		return
@@ -65,6 +68,6 @@ func (s *scene) restarts() {
 	for _, at := range []side{home, extracted} {
 		to := s.state
 		to.stores[at].fence = to.stores[at].disk
-		s.each(label{act: didRestart, side: at}.pack(), to.pack(), "")
+		s.emit(label{act: didRestart, side: at}, &to, "")
 	}
 }

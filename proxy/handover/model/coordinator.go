@@ -29,25 +29,9 @@ func (s *scene) journal() {
 // sends it is the same as that it never arrives.
 func (s *scene) take(k kind, from side, p phase) {
 	to := s.state
-	if s.used > 0 {
-		to.attempts[s.used-1] = s.attempts[s.used-1].replaced()
-	}
 	to.attempts[s.used] = attempt{kind: k, from: from, stage: sealSent}
 	to.used, to.phase, to.owner = s.used+1, p, from
-	s.emit(label{act: didTake, side: from, epoch: to.epoch(), arg: uint8(k)}, &to, "")
-}
-
-// replaced is an attempt whose epoch is no longer the journal's. What it might still do
-// and learn without sending anything can have no effect, because the journal's epoch only
-// rises and every change of it names the epoch that it was read in. So it is forgotten.
-func (a attempt) replaced() attempt {
-	switch {
-	case a.kind == abort:
-		a.stage = reactivateSent
-	case a.kind == move && a.stage >= digestSource && a.stage <= verified:
-		a.stage, a.digest = digestSource, data{}
-	}
-	return a
+	s.emit(label{act: didTake, side: from, epoch: to.epoch(), arg: uint8(k), willed: true}, &to, "")
 }
 
 // timers is a source that loses its patience.
@@ -66,17 +50,15 @@ func (s *scene) timers() {
 func (s *scene) coordinator(i uint8) {
 	a := &s.attempts[i]
 	current := i+1 == s.used // the journal is still in this epoch
-	if a.kind == abort {
-		if current && a.stage == reactivated {
-			if s.phase == aborting {
-				s.step(i, abortFinished, func(to *state) { to.phase = idle })
-			}
-			s.step(i, reactivateSent, nil)
-		}
-		return
-	}
 	source, target := &s.stores[a.from], &s.stores[a.from.other()]
 	mine := func(st *store) bool { return st.fence.epoch == firstEpoch+1+i && st.fence.mode != absent }
+	if a.kind == abort {
+		s.aborter(i, current)
+		return
+	}
+	if s.hasty {
+		s.hurry(i)
+	}
 	switch a.stage {
 	case exportFirst:
 		if mine(source) {
@@ -87,11 +69,11 @@ func (s *scene) coordinator(i uint8) {
 			s.export(i, source.data.record && s.mutant != RecordsStay, recordSent, func(sent *data) { sent.record = true })
 		}
 	case digestSource:
-		if current && mine(source) {
+		if mine(source) {
 			s.step(i, digestTarget, func(to *state) { to.attempts[i].digest = s.digest(source) })
 		}
 	case digestTarget:
-		if current && mine(target) && s.digest(target) == a.digest {
+		if mine(target) && s.digest(target) == a.digest {
 			s.step(i, verified, func(to *state) { to.attempts[i].digest = data{} })
 		}
 	case verified:
@@ -108,6 +90,31 @@ func (s *scene) coordinator(i uint8) {
 	}
 }
 
+// hurry is what a hasty coordinator does instead of waiting for answers and digests.
+func (s *scene) hurry(i uint8) {
+	a := &s.attempts[i]
+	switch a.stage {
+	case seatSent:
+		s.step(i, exportSecond, nil)
+	case recordSent:
+		s.step(i, digestSource, nil)
+	case digestSource:
+		if s.stores[a.from.other()].fence == (fence{epoch: firstEpoch + 1 + i, mode: sealed, seq: a.sent.parts()}) {
+			s.step(i, verified, nil)
+		}
+	}
+}
+
+func (s *scene) aborter(i uint8, current bool) {
+	if s.attempts[i].stage != reactivated {
+		return
+	}
+	if current && s.phase == aborting {
+		s.step(i, abortFinished, func(to *state) { to.phase = idle })
+	}
+	s.step(i, reactivateSent, nil)
+}
+
 // step moves an attempt to a stage and does something else with the state.
 func (s *scene) step(i uint8, next stage, change func(to *state)) {
 	to := s.state
@@ -115,7 +122,7 @@ func (s *scene) step(i uint8, next stage, change func(to *state)) {
 	if change != nil {
 		change(&to)
 	}
-	s.emit(label{act: didStep, epoch: firstEpoch + 1 + i, arg: uint8(next)}, &to, "")
+	s.emit(label{act: didStep, epoch: firstEpoch + 1 + i, arg: uint8(next), willed: true}, &to, "")
 }
 
 // export reads a record at the source and sends it, or goes on if there is none. The two

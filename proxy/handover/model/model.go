@@ -20,6 +20,9 @@ const MaxStates = 40_000_000
 type Options struct {
 	Epochs int    // that the journal hands out beyond the first; from 1 to 4
 	Mutant Mutant // the rule to drop
+	// Hasty coordinators may send the next part before the last was acknowledged, and may
+	// commit when the target's fence has counted all parts, without comparing digests.
+	Hasty bool
 }
 
 // Result of a check.
@@ -39,10 +42,23 @@ func Check(ctx context.Context, o Options) (Result, error) {
 	if o.Epochs < 1 || o.Epochs > maxEpochs || o.Mutant >= mutants {
 		return Result{}, errs.E(errs.Invalid, "there is no model of %d epochs and mutant %d", o.Epochs, o.Mutant)
 	}
-	w := &world{epochs: uint8(o.Epochs), mutant: o.Mutant, table: newTable(o.Mutant)}
+	w := &world{epochs: uint8(o.Epochs), mutant: o.Mutant, hasty: o.Hasty, damage: o.Mutant != None, table: newTable(o.Mutant)}
 	r, err := explore.Run(ctx, w, MaxStates)
 	if err != nil {
 		return Result{}, err
 	}
 	return Result{States: r.States, Transitions: r.Steps, Depth: r.Depth, Broken: r.Broken, Trace: w.tell(r.Trace)}, nil
+}
+
+// Hunt gives the first check that catches a mutant, with as few epochs as will do, and how
+// many those were. If none up to the limit does, it is the last check, which broke
+// nothing. Errors are those of Check.
+func Hunt(ctx context.Context, o Options) (Result, int, error) {
+	for limit, epochs := o.Epochs, 1; ; epochs++ {
+		o.Epochs = epochs
+		r, err := Check(ctx, o)
+		if err != nil || r.Broken != "" || epochs >= limit {
+			return r, epochs, err
+		}
+	}
 }

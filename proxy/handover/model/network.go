@@ -4,11 +4,7 @@ package model
 func (s *scene) deliveries(i uint8) {
 	a := &s.attempts[i]
 	if a.kind == abort {
-		waits := notBegun
-		if i+1 == s.used {
-			waits = reactivateSent
-		}
-		s.deliver(i, opReactivate, a.from, 0, waits, reactivated)
+		s.deliver(i, opReactivate, a.from, 0, reactivateSent, reactivated)
 		return
 	}
 	to := a.from.other()
@@ -31,6 +27,9 @@ func (s *scene) deliveries(i uint8) {
 	if a.stage >= forgotten {
 		s.deliver(i, opActivate, to, a.sent.parts(), activateSent, activated)
 	}
+	if a.stage < sealSourceSent && i+1 < s.used {
+		s.deliver(i, opPurge, to, 0, notBegun, finished) // what a given up move left there
+	}
 	if a.stage >= finished {
 		s.deliver(i, opPurge, a.from, 0, notBegun, finished)
 	}
@@ -46,7 +45,7 @@ func (s *scene) deliver(i uint8, o order, at side, seq uint8, waits, next stage)
 	if !s.carryOut(&to, o, at, firstEpoch+1+i, seq) {
 		return
 	}
-	l := label{act: didOrder, side: at, epoch: firstEpoch + 1 + i, arg: uint8(o)}
+	l := label{act: didOrder, side: at, epoch: firstEpoch + 1 + i, arg: uint8(o), willed: resendable(o)}
 	s.emit(l, &to, "")
 	if s.attempts[i].stage == waits {
 		to.attempts[i].stage = next
@@ -55,10 +54,14 @@ func (s *scene) deliver(i uint8, o order, at side, seq uint8, waits, next stage)
 	}
 }
 
+// resendable says whether whoever recovers a move gives the order again. Of the others,
+// nobody can rely on the arrival.
+func resendable(o order) bool { return o == opReactivate || o == opSealSource || o == opActivate }
+
 // carryOut moves a store's fence, or leaves it. At the home store every order takes the
 // fence's row for itself, and so waits for the writes that share it.
 func (s *scene) carryOut(to *state, o order, at side, epoch, seq uint8) bool {
-	if at == home && s.open && s.mutant != NoDrain {
+	if at == home && s.writing() && s.mutant != NoDrain {
 		return false
 	}
 	st := &to.stores[at]

@@ -25,7 +25,7 @@ const (
 	aliceHolds write = iota
 	bobHolds
 	aliceReleases
-	writes
+	none // is no write
 )
 
 // answer to a write.
@@ -55,7 +55,7 @@ func (d data) apply(w write, records bool) (data, answer) {
 		}
 		d.seat = bob
 		return d, done
-	case aliceReleases, writes:
+	case aliceReleases, none:
 	}
 	if d.seat != alice {
 		return d, notHeld

@@ -96,6 +96,9 @@ type attempt struct {
 	digest data // of the source, in digestTarget only
 }
 
+// writers that can be under way at the home store at once.
+const writers = 2
+
 // maxEpochs that an exploration can be asked for.
 const maxEpochs = 4
 
@@ -106,14 +109,16 @@ const firstEpoch = 1
 type state struct {
 	phase    phase
 	owner    side
-	used     uint8 // epochs handed out; the journal's epoch is firstEpoch + used
-	open     bool  // a write has passed the home store's fence and not committed yet
-	object   data  // the sequential object: what every answer must come from
+	used     uint8          // epochs handed out; the journal's epoch is firstEpoch + used
+	open     [writers]write // that have passed the home store's fence and not committed yet
+	object   data           // the sequential object: what every answer must come from
 	stores   [2]store
 	attempts [maxEpochs]attempt // of the epochs after the first
 }
 
 func (s *state) epoch() uint8 { return firstEpoch + s.used }
+
+func (s *state) writing() bool { return s.open != [writers]write{none, none} }
 
 // key is a state in two words.
 type key [2]uint64
@@ -166,7 +171,9 @@ func (s *state) pack() key {
 	a.put(uint8(s.phase), 2)
 	a.put(uint8(s.owner), 1)
 	a.put(s.used, 3)
-	a.putBool(s.open)
+	for _, w := range s.open {
+		a.put(uint8(w), 2)
+	}
 	a.putData(s.object)
 	for i := range s.stores {
 		a.putFence(s.stores[i].fence)
@@ -188,7 +195,10 @@ func unpack(k key) state {
 	var s state
 	a, b := packer{word: k[0]}, packer{word: k[1]}
 	s.phase, s.owner, s.used = phase(a.get(2)), side(a.get(1)), a.get(3)
-	s.open, s.object = a.getBool(), a.getData()
+	for i := range s.open {
+		s.open[i] = write(a.get(2))
+	}
+	s.object = a.getData()
 	for i := range s.stores {
 		s.stores[i] = store{fence: a.getFence(), data: a.getData(), disk: a.getFence()}
 	}

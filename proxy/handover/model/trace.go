@@ -28,6 +28,7 @@ type label struct {
 	epoch    uint8
 	arg      uint8
 	answered bool
+	willed   bool // see explore.Step; not kept
 }
 
 func (l label) pack() uint32 {
@@ -69,7 +70,7 @@ func (d data) String() string {
 }
 
 func (w write) String() string {
-	return [...]string{aliceHolds: "Alice's hold", bobHolds: "Bob's hold", aliceReleases: "Alice's release"}[w]
+	return [...]string{aliceHolds: "Alice's hold", bobHolds: "Bob's hold", aliceReleases: "Alice's release", none: ""}[w]
 }
 
 func (a answer) String() string {
@@ -92,7 +93,7 @@ func (w *world) line(l label, was, now *state) string {
 	st := &now.stores[l.side]
 	switch l.act {
 	case didPass:
-		return "home: a write finds the fence active and is under way"
+		return fmt.Sprintf("home: %s finds the fence active and is under way", write(l.arg))
 	case didCommit, didWrite:
 		_, got := was.stores[l.side].data.apply(write(l.arg), w.mutant != NoIdempotency)
 		_, want := was.object.apply(write(l.arg), true)
@@ -105,7 +106,7 @@ func (w *world) line(l label, was, now *state) string {
 		return fmt.Sprintf("%s: a read answers %q  <- the right answer is %q", l.side, data{seat: st.data.seat}, data{seat: now.object.seat})
 	case didRestart:
 		if was.stores[l.side].fence == st.fence {
-			return fmt.Sprintf("%s: the write under way is lost", l.side)
+			return fmt.Sprintf("%s: restarts; the writes under way are lost", l.side)
 		}
 		return fmt.Sprintf("%s: restarts, and is %s again", l.side, st.fence)
 	case didTake:
@@ -135,13 +136,16 @@ func (w *world) tookLine(l label, was *state) string {
 }
 
 func (w *world) stepLine(l label, was, now *state) string {
-	a := &now.attempts[l.epoch-firstEpoch-1]
+	a, before := &now.attempts[l.epoch-firstEpoch-1], was.attempts[l.epoch-firstEpoch-1].stage
 	who := fmt.Sprintf("coordinator %d: ", l.epoch)
 	if a.kind == abort {
 		if stage(l.arg) == abortFinished {
 			return who + "Reactivate was acknowledged; journal idle"
 		}
 		return who + "dies; another must ask again"
+	}
+	if before == seatSent || before == recordSent {
+		return who + "does not wait for the answer"
 	}
 	switch stage(l.arg) {
 	case seatSent:
@@ -155,6 +159,9 @@ func (w *world) stepLine(l label, was, now *state) string {
 	case digestTarget:
 		return fmt.Sprintf("%sasks %s for its digest: %s", who, a.from, a.digest)
 	case verified:
+		if before == digestSource {
+			return fmt.Sprintf("%sasks %s for its fence: all parts", who, a.from.other())
+		}
 		return fmt.Sprintf("%sasks %s for its digest: the same", who, a.from.other())
 	case sealSourceSent:
 		return fmt.Sprintf("%sjournal committed(%d), owner %s; SealSource(%d) is sent to %s", who, l.epoch, now.owner, l.epoch, a.from)
@@ -166,5 +173,5 @@ func (w *world) stepLine(l label, was, now *state) string {
 		return who + "dies; another must ask again"
 	case notBegun, sealSent, freezeSent, exportFirst, activated:
 	}
-	return fmt.Sprintf("%sstage %d, journal phase %d before", who, l.arg, was.phase)
+	return fmt.Sprintf("%sstage %d", who, l.arg)
 }

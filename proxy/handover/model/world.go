@@ -1,12 +1,15 @@
 package model
 
-// The invariants, as the design numbers them; explore.Stuck is L1.
+import "banyan/proxy/handover/model/explore"
+
+// The invariants. Result.Broken names one.
 const (
-	I1 = "I1" // never two stores readable
-	I2 = "I2" // whoever is readable has the sequential object's data
-	I3 = "I3" // every answer is the sequential object's
-	I4 = "I4" // the epoch of a fence only rises
-	I5 = "I5" // whoever is active is the one that the journal names; when idle, that one is active
+	Stuck = explore.Stuck // L1: whoever recovers can settle the bucket, whatever happened
+	I1    = "I1"          // never two stores readable
+	I2    = "I2"          // whoever is readable has the sequential object's data
+	I3    = "I3"          // every answer is the sequential object's
+	I4    = "I4"          // the epoch of a fence only rises
+	I5    = "I5"          // whoever is active is the one that the journal names; when idle, that one is active
 )
 
 // world is the system to explore: the protocol up to a number of epochs, less what the
@@ -14,12 +17,14 @@ const (
 type world struct {
 	epochs uint8
 	mutant Mutant
+	hasty  bool // see Options
+	damage bool // look for damage rather than for a wrong book: see Broken
 	table  *table
 }
 
 // Start is a bucket that has never moved.
 func (w *world) Start() key {
-	var s state
+	s := state{open: [writers]write{none, none}}
 	s.stores[home].fence = fence{epoch: firstEpoch, mode: active}
 	if w.mutant == SealLost {
 		s.stores[home].disk = s.stores[home].fence
@@ -31,11 +36,11 @@ func (w *world) Start() key {
 type scene struct {
 	*world
 	state
-	each func(label uint32, to key, broken string)
+	each func(explore.Step[key])
 }
 
 // Steps takes every step that anybody can take.
-func (w *world) Steps(k key, each func(label uint32, to key, broken string)) {
+func (w *world) Steps(k key, each func(explore.Step[key])) {
 	s := scene{world: w, state: unpack(k), each: each}
 	s.clients()
 	s.restarts()
@@ -49,14 +54,15 @@ func (w *world) Steps(k key, each func(label uint32, to key, broken string)) {
 // emit tells of a step.
 func (s *scene) emit(l label, to *state, broken string) {
 	for i := range to.stores {
-		if to.stores[i].fence.epoch < s.stores[i].fence.epoch {
+		if to.stores[i].fence.epoch < s.stores[i].fence.epoch && l.act != didRestart {
 			broken = I4
 		}
 	}
-	s.each(l.pack(), to.pack(), broken)
+	s.each(explore.Step[key]{Label: l.pack(), To: to.pack(), Broken: broken, Willed: l.willed})
 }
 
-// Broken checks the invariants of a state.
+// Broken checks the invariants of a state. That somebody is active who is not the owner
+// is passed over when looking for damage: a trace that goes on to it tells more.
 func (w *world) Broken(k key) string {
 	s := unpack(k)
 	h, x := &s.stores[home], &s.stores[extracted]
@@ -65,7 +71,9 @@ func (w *world) Broken(k key) string {
 		return I1
 	case h.fence.readable() && !w.same(h.data, s.object), x.fence.readable() && !w.same(x.data, s.object):
 		return I2
-	case s.stores[s.owner.other()].fence.mode == active, s.phase == idle && s.stores[s.owner].fence.mode != active:
+	case s.phase == idle && s.stores[s.owner].fence.mode != active:
+		return I5
+	case !w.damage && s.stores[s.owner.other()].fence.mode == active:
 		return I5
 	}
 	return ""

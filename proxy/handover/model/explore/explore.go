@@ -14,22 +14,26 @@ import (
 type System[S comparable] interface {
 	// Start is the first state.
 	Start() S
-	// Steps calls each for whatever may happen in s. The label is given back in the
-	// trace; broken names the invariant that the step itself breaks, "" if none.
-	Steps(s S, each func(label uint32, to S, broken string))
+	// Steps calls each for whatever may happen in s.
+	Steps(s S, each func(Step[S]))
 	// Broken names the invariant that s breaks, or "".
 	Broken(s S) string
-	// Settled says whether s is one of the states that must stay reachable.
+	// Settled says whether s is one of the states that must stay within reach.
 	Settled(s S) bool
 }
 
 // Stuck is what Result.Broken says when no settled state can be reached.
 const Stuck = "L1"
 
-// Step is one of a trace.
+// Step leads from a state to another, or to itself.
 type Step[S comparable] struct {
-	Label uint32
+	Label uint32 // what happened, in the system's own words
 	To    S
+	// Broken names the invariant that the step itself breaks, "" if none.
+	Broken string
+	// Willed: somebody can bring the step about. That a settled state is within reach is
+	// shown by such steps alone; what merely may happen does not count.
+	Willed bool
 }
 
 // Result tells what was visited and found.
@@ -50,8 +54,8 @@ type search[S comparable] struct {
 	states []S
 	parent []uint32
 	from   []uint32 // where a state's steps begin in to
-	to     []uint32
-	broken string
+	to     []uint32 // the willed ones only
+	steps  int
 	bad    Step[S] // the step that broke something, taken from state badAt
 	badAt  uint32
 }
@@ -62,8 +66,8 @@ type search[S comparable] struct {
 func Run[S comparable](ctx context.Context, sys System[S], limit int) (Result[S], error) {
 	x := &search[S]{sys: sys, index: map[S]uint32{}}
 	x.add(sys.Start(), none)
-	if x.broken = sys.Broken(x.states[0]); x.broken != "" {
-		return Result[S]{States: 1, Broken: x.broken, Trace: []Step[S]{}}, nil
+	if broken := sys.Broken(x.states[0]); broken != "" {
+		return Result[S]{States: 1, Broken: broken, Trace: []Step[S]{}}, nil
 	}
 	depth, level := 0, 1 // level is where the states of the next depth begin
 	for i := 0; i < len(x.states); i++ {
@@ -76,12 +80,12 @@ func Run[S comparable](ctx context.Context, sys System[S], limit int) (Result[S]
 		if i == level {
 			depth, level = depth+1, len(x.states)
 		}
-		if x.visit(uint32(i)); x.broken != "" {
-			return Result[S]{States: len(x.states), Steps: len(x.to), Depth: depth + 1, Broken: x.broken,
+		if x.visit(uint32(i)); x.bad.Broken != "" {
+			return Result[S]{States: len(x.states), Steps: x.steps, Depth: depth + 1, Broken: x.bad.Broken,
 				Trace: append(x.trace(x.badAt), x.bad)}, nil
 		}
 	}
-	r := Result[S]{States: len(x.states), Steps: len(x.to), Depth: depth}
+	r := Result[S]{States: len(x.states), Steps: x.steps, Depth: depth}
 	if i, stuck := x.stuck(); stuck {
 		r.Broken, r.Trace = Stuck, x.trace(i)
 	}
@@ -100,22 +104,25 @@ func (x *search[S]) add(s S, parent uint32) uint32 {
 func (x *search[S]) visit(i uint32) {
 	s := x.states[i]
 	x.from = append(x.from, uint32(len(x.to)))
-	x.sys.Steps(s, func(label uint32, to S, broken string) {
-		if x.broken != "" || broken == "" && to == s {
+	x.sys.Steps(s, func(step Step[S]) {
+		if x.bad.Broken != "" || step.Broken == "" && step.To == s {
 			return
 		}
-		j, known := x.index[to]
-		if !known && broken == "" {
-			broken = x.sys.Broken(to)
+		x.steps++
+		j, known := x.index[step.To]
+		if !known && step.Broken == "" {
+			step.Broken = x.sys.Broken(step.To)
 		}
-		if broken != "" {
-			x.broken, x.bad, x.badAt = broken, Step[S]{Label: label, To: to}, i
+		if step.Broken != "" {
+			x.bad, x.badAt = step, i
 			return
 		}
 		if !known {
-			j = x.add(to, i)
+			j = x.add(step.To, i)
 		}
-		x.to = append(x.to, j)
+		if step.Willed {
+			x.to = append(x.to, j)
+		}
 	})
 }
 
@@ -154,13 +161,12 @@ func (x *search[S]) stuck() (uint32, bool) {
 func (x *search[S]) trace(i uint32) []Step[S] {
 	steps := []Step[S]{}
 	for ; x.parent[i] != none; i = x.parent[i] {
-		step, found := Step[S]{To: x.states[i]}, false
-		x.sys.Steps(x.states[x.parent[i]], func(label uint32, to S, _ string) {
-			if !found && to == step.To {
-				step.Label, found = label, true
+		found := false
+		x.sys.Steps(x.states[x.parent[i]], func(step Step[S]) {
+			if !found && step.To == x.states[i] {
+				steps, found = append(steps, step), true
 			}
 		})
-		steps = append(steps, step)
 	}
 	for a, b := 0, len(steps)-1; a < b; a, b = a+1, b-1 {
 		steps[a], steps[b] = steps[b], steps[a]
