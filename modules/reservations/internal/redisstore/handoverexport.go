@@ -42,7 +42,7 @@ func (l looked) fields() int64 {
 // Export implements handover.Participant. It costs a round trip for 250 buckets, and two
 // more for some thousand records.
 func (p *Participant) Export(ctx context.Context, epoch int64, buckets []int, each func(handover.Part) error) error {
-	if err := check(buckets, handover.MaxBuckets); err != nil {
+	if err := handover.CheckBuckets(buckets); err != nil {
 		return err
 	}
 	all, err := p.lookAt(ctx, buckets)

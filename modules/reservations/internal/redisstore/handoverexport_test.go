@@ -24,10 +24,18 @@ import (
 // order gives an order that must be accepted.
 func order(t *testing.T, p handover.Participant, op handover.Op, epoch int64, buckets ...int) {
 	t.Helper()
-	refused, err := p.Order(t.Context(), handover.Order{Op: op, Epoch: epoch, Buckets: buckets, Seqs: make([]int64, len(buckets))})
+	refused, err := p.Order(t.Context(), handover.Order{Op: op, Epoch: epoch, Buckets: buckets, Seqs: seqs(op, len(buckets))})
 	if err != nil || refused != nil {
 		t.Fatalf("%s(%d): refused by %+v, %v", op, epoch, refused, err)
 	}
+}
+
+// seqs are those of buckets into which nothing was copied.
+func seqs(op handover.Op, n int) []int64 {
+	if op != handover.Activate {
+		return nil
+	}
+	return make([]int64, n)
 }
 
 // parts exports buckets.
