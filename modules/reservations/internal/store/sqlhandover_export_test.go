@@ -2,9 +2,9 @@ package store
 
 import "banyan/modules/kernel/sqldb"
 
-// HandoverStatements are those that read and wipe buckets, for tests of their plans.
+// HandoverStatements are those that lock, wipe and read buckets, for tests of their plans.
 func HandoverStatements(d sqldb.Dialect, buckets []int) []sqldb.Stmt {
-	list := wipes(d, buckets)
+	list := append(wipes(d, buckets), locks(d, buckets))
 	for _, r := range reads(buckets) {
 		list = append(list, sqldb.S(r.query, r.args...))
 	}

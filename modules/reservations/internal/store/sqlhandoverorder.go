@@ -127,17 +127,23 @@ func (p sqlParticipant) lock(ctx context.Context, tx *sqldb.Tx, buckets []int) (
 	for _, b := range buckets {
 		fences[b] = handover.Fence{Bucket: b}
 	}
-	in, args := inBuckets(buckets)
-	query := "SELECT bucket,epoch,mode,seq FROM fences WHERE route=? AND " + in + " ORDER BY bucket"
-	if p.db.Dialect() == sqldb.MySQL {
-		query += " FOR UPDATE"
-	}
-	err := tx.Run(ctx, sqldb.Q(func(rows *sql.Rows) error {
+	query := locks(p.db.Dialect(), buckets)
+	query.Rows = func(rows *sql.Rows) error {
 		f, err := scanFence(rows)
 		fences[f.Bucket] = f
 		return err
-	}, query, append([]any{Route}, args...)...))
-	return fences, err
+	}
+	return fences, tx.Run(ctx, query)
+}
+
+// locks is the statement of lock. SQLite needs no lock: it has one writer.
+func locks(d sqldb.Dialect, buckets []int) sqldb.Stmt {
+	in, args := inBuckets(buckets)
+	query := "SELECT bucket,epoch,mode,seq FROM fences WHERE route=? AND " + in + " ORDER BY bucket"
+	if d == sqldb.MySQL {
+		query += " FOR UPDATE"
+	}
+	return sqldb.S(query, append([]any{Route}, args...)...)
 }
 
 // put writes the fences that were moved. One that was absent was not locked: if it has
