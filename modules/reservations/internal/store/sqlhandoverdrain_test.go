@@ -22,7 +22,7 @@ import (
 // and gives the statement.
 func waiting(t *testing.T, db *sqldb.DB, like string) string {
 	t.Helper()
-	for range 20 {
+	for range 60 {
 		var found []string
 		err := db.Reader().SelectContext(t.Context(), &found, "SELECT COALESCE(trx_query,'') FROM information_schema.innodb_trx"+
 			" WHERE trx_state='LOCK WAIT' AND trx_query LIKE ? AND trx_mysql_thread_id IN (SELECT id FROM information_schema.processlist WHERE db=DATABASE())", like)
@@ -240,5 +240,72 @@ func TestAnOrderOutlastsALockTimeout(t *testing.T) {
 	}
 	if err := <-frozen; err != nil {
 		t.Error(err)
+	}
+}
+
+// While a large bucket is being wiped, its fence says that it is of no use yet.
+func TestALargeSealIsNotDoneEarly(t *testing.T) {
+	p := open(t, dbtest.MySQL(t), false, nil)
+	fence := handover.Fence{Bucket: 5, Epoch: 3, Mode: handover.Sealed, Seq: 8}
+	plant(t, p.db, []handover.Fence{fence})
+	manySeats(t, p.db, 5, store.WipeAtOnce)
+	exec(t, p.db, "INSERT INTO seats(bucket,flight_id,seat,kind,ref,customer_id,expires_at) VALUES(5,'ZZ','1A','H','x','',1)") // the last to go
+	blocker, err := p.db.Writer().BeginTxx(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = blocker.Rollback() })
+	if _, err := blocker.ExecContext(t.Context(), "UPDATE seats SET ref='y' WHERE bucket=5 AND flight_id='ZZ' AND seat='1A'"); err != nil {
+		t.Fatal(err)
+	}
+	sealed := make(chan error, 1)
+	go func() {
+		_, err := p.Order(t.Context(), handover.Order{Op: handover.Seal, Epoch: 4, Buckets: []int{5}})
+		sealed <- err
+	}()
+	waiting(t, p.db, "DELETE FROM seats%")
+	if got := status(t, p, []int{5}); got[0] != (handover.Fence{Bucket: 5, Epoch: 4, Mode: handover.Sealed, Seq: -1}) {
+		t.Errorf("while it is wiped, the fence is %+v", got[0])
+	}
+	if err := blocker.Rollback(); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-sealed; err != nil || len(left(t, p.db)) > 0 {
+		t.Errorf("%v is left (%v)", left(t, p.db), err)
+	}
+}
+
+// An export that an abort overtakes gives what there was, or is refused.
+func TestExportIsOfOneMoment(t *testing.T) {
+	flights := flightIDs(1)
+	b := bucket.Of(flights[0])
+	for name, database := range map[string]func(testing.TB) *sqldb.DB{"SQLite": dbtest.SQLite, "MariaDB": dbtest.MySQL} {
+		t.Run(name, func(t *testing.T) {
+			p := open(t, database(t), true, flights)
+			for epoch := int64(2); epoch < 100; epoch += 2 {
+				if err := tryHold(t, p.s, flights[0], fmt.Sprintf("k%d", epoch)); err != nil {
+					t.Fatal(err)
+				}
+				give(t, p, handover.Freeze, epoch, []int{b})
+				before, err := p.Digest(t.Context(), epoch, []int{b})
+				if err != nil {
+					t.Fatal(err)
+				}
+				var done sync.WaitGroup
+				for range 4 {
+					done.Go(func() {
+						after, err := p.Digest(t.Context(), epoch, []int{b})
+						if err == nil && after[0] != before[0] || err != nil && errs.CodeOf(err) != errs.Misdirected {
+							t.Errorf("epoch %d: digest %v, was %v (%v)", epoch, after, before, err)
+						}
+					})
+				}
+				give(t, p, handover.Reactivate, epoch+1, []int{b})
+				if err := tryHold(t, p.s, flights[0], fmt.Sprintf("l%d", epoch)); err != nil {
+					t.Error(err)
+				}
+				done.Wait()
+			}
+		})
 	}
 }

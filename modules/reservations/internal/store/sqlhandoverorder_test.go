@@ -176,14 +176,7 @@ func TestLargeBucketsAreWiped(t *testing.T) {
 			{handover.Purge, handover.Fence{Bucket: 5, Epoch: 4, Mode: handover.Sealed, Seq: 8}},
 		} {
 			plant(t, db, []handover.Fence{step.have, {Bucket: 6, Epoch: 1, Mode: handover.Active}})
-			const n = 1000
-			for from := range 2*store.WipeAtOnce/n + 1 {
-				var args []any
-				for i := range n {
-					args = append(args, 5, fmt.Sprintf("G%d-%d", from, i), "1A", "H", "x", "", 0)
-				}
-				exec(t, db, "INSERT INTO seats(bucket,flight_id,seat,kind,ref,customer_id,expires_at) VALUES "+sqldb.Marks(n, 7), args...)
-			}
+			manySeats(t, db, 5, 2*store.WipeAtOnce+1)
 			give(t, p, step.op, 4, []int{5})
 			want, _, _ := handover.Next(step.have, step.op, 4, 0)
 			if got := status(t, p, []int{5}); got[0] != want {
@@ -194,6 +187,18 @@ func TestLargeBucketsAreWiped(t *testing.T) {
 			}
 		}
 	})
+}
+
+// manySeats puts rows into a bucket.
+func manySeats(t *testing.T, db *sqldb.DB, b, n int) {
+	t.Helper()
+	for from := 0; from < n; from += 1000 {
+		var args []any
+		for i := from; i < min(n, from+1000); i++ {
+			args = append(args, b, fmt.Sprintf("G%d", i), "1A", "H", "x", "", 0)
+		}
+		exec(t, db, "INSERT INTO seats(bucket,flight_id,seat,kind,ref,customer_id,expires_at) VALUES "+sqldb.Marks(len(args)/7, 7), args...)
+	}
 }
 
 // A bucket whose sealing was interrupted half-way is not filled and not activated.
