@@ -53,7 +53,6 @@ func purging(ok func(f fence, e, seq uint8) bool) rule {
 // one by one. Those without which nothing breaks are a second line: they refuse what only
 // a lying journal or an order sent to the wrong store could ask for.
 func TestEveryConditionOfTheTable(t *testing.T) {
-	type f = fence
 	tests := []struct {
 		name   string
 		op     order
@@ -62,32 +61,32 @@ func TestEveryConditionOfTheTable(t *testing.T) {
 		hasty  bool
 		rule   rule
 	}{
-		{"seal: not in an older epoch", opSeal, I4, 2, false, sealing(func(f f, _, _ uint8) bool { return !f.readable() })},
-		{"seal: not in the same epoch", opSeal, Stuck, 1, false, sealing(func(f f, e, _ uint8) bool { return f.epoch <= e && !f.readable() })},
-		{"seal: not owned here", opSeal, "", 0, false, sealing(func(f f, e, _ uint8) bool { return f.epoch < e })},
-		{"activate: this epoch", opActivate, I1, 2, false, func(f f, e, seq uint8) outcome {
+		{"seal: not in an older epoch", opSeal, I4, 2, false, sealing(func(f fence, _, _ uint8) bool { return !f.readable() })},
+		{"seal: not in the same epoch", opSeal, Stuck, 1, false, sealing(func(f fence, e, _ uint8) bool { return f.epoch <= e && !f.readable() })},
+		{"seal: not owned here", opSeal, "", 0, false, sealing(func(f fence, e, _ uint8) bool { return f.epoch < e })},
+		{"activate: this epoch", opActivate, I1, 2, false, func(f fence, e, seq uint8) outcome {
 			return outcome{fence: fence{epoch: max(e, f.epoch), mode: active, seq: f.seq}, ok: f.seq == seq && (f.mode == sealed || f.mode == active)}
 		}},
-		{"activate: all parts", opActivate, "", 0, true, activating(func(f f, e, _ uint8) bool { return f.epoch == e && (f.mode == sealed || f.mode == active) })},
-		{"activate: sealed or active", opActivate, "", 0, false, activating(func(f f, e, seq uint8) bool { return f.epoch == e && f.seq == seq })},
-		{"activate: again", opActivate, Stuck, 1, false, activating(func(f f, e, seq uint8) bool { return f.epoch == e && f.seq == seq && f.mode == sealed })},
-		{"freeze: not in an older epoch", opFreeze, I4, 2, false, freezing(func(f f, _, _ uint8) bool { return f.readable() })},
-		{"freeze: not in the same epoch", opFreeze, "", 0, false, freezing(func(f f, e, _ uint8) bool { return f.epoch <= e && f.readable() })},
-		{"freeze: owned", opFreeze, "", 0, false, freezing(func(f f, e, _ uint8) bool { return f.epoch < e })},
-		{"seal-source: this epoch", opSealSource, Stuck, 3, false, func(f f, e, _ uint8) outcome {
+		{"activate: all parts", opActivate, "", 0, true, activating(func(f fence, e, _ uint8) bool { return f.epoch == e && (f.mode == sealed || f.mode == active) })},
+		{"activate: sealed or active", opActivate, "", 0, false, activating(func(f fence, e, seq uint8) bool { return f.epoch == e && f.seq == seq })},
+		{"activate: again", opActivate, Stuck, 1, false, activating(func(f fence, e, seq uint8) bool { return f.epoch == e && f.seq == seq && f.mode == sealed })},
+		{"freeze: not in an older epoch", opFreeze, I4, 2, false, freezing(func(f fence, _, _ uint8) bool { return f.readable() })},
+		{"freeze: not in the same epoch", opFreeze, "", 0, false, freezing(func(f fence, e, _ uint8) bool { return f.epoch <= e && f.readable() })},
+		{"freeze: owned", opFreeze, "", 0, false, freezing(func(f fence, e, _ uint8) bool { return f.epoch < e })},
+		{"seal-source: this epoch", opSealSource, Stuck, 3, false, func(f fence, e, _ uint8) outcome {
 			return outcome{fence: fence{epoch: max(e, f.epoch), mode: sealed, seq: f.seq}, ok: f.mode == readOnly || f.mode == sealed}
 		}},
-		{"seal-source: read-only or sealed", opSealSource, "", 0, false, sealingSource(func(f f, e, _ uint8) bool { return f.epoch == e })},
-		{"seal-source: again", opSealSource, Stuck, 1, false, sealingSource(func(f f, e, _ uint8) bool { return f.epoch == e && f.mode == readOnly })},
-		{"reactivate: not in an older epoch", opReactivate, I4, 2, false, reactivating(func(f f, _, _ uint8) bool { return f.readable() })},
-		{"reactivate: owned", opReactivate, "", 0, false, reactivating(func(f f, e, _ uint8) bool { return f.epoch < e || f.epoch == e && f.mode == active })},
-		{"reactivate: again", opReactivate, Stuck, 2, false, reactivating(func(f f, e, _ uint8) bool { return f.epoch < e && f.readable() })},
-		{"purge: this epoch", opPurge, I2, 3, false, purging(func(f f, _, _ uint8) bool { return f.mode == sealed })},
-		{"purge: sealed", opPurge, "", 0, false, purging(func(f f, e, _ uint8) bool { return f.epoch == e })},
-		{"copy: sealed", opCopy, "", 0, false, copying(func(f f, e, seq uint8) bool { return f.epoch == e && f.seq+1 == seq })},
-		{"copy: this epoch", opCopy, I2, 3, true, copying(func(f f, _, seq uint8) bool { return f.mode == sealed && f.seq+1 == seq })},
-		{"copy: no part again", opCopy, I2, 1, true, copying(func(f f, e, _ uint8) bool { return f.mode == sealed && f.epoch == e })},
-		{"copy: no part left out", opCopy, I2, 1, true, copying(func(f f, e, seq uint8) bool { return f.mode == sealed && f.epoch == e && f.seq < seq })},
+		{"seal-source: read-only or sealed", opSealSource, "", 0, false, sealingSource(func(f fence, e, _ uint8) bool { return f.epoch == e })},
+		{"seal-source: again", opSealSource, Stuck, 1, false, sealingSource(func(f fence, e, _ uint8) bool { return f.epoch == e && f.mode == readOnly })},
+		{"reactivate: not in an older epoch", opReactivate, I4, 3, false, reactivating(func(f fence, _, _ uint8) bool { return f.readable() })},
+		{"reactivate: owned", opReactivate, "", 0, false, reactivating(func(f fence, e, _ uint8) bool { return f.epoch < e || f.epoch == e && f.mode == active })},
+		{"reactivate: again", opReactivate, Stuck, 2, false, reactivating(func(f fence, e, _ uint8) bool { return f.epoch < e && f.readable() })},
+		{"purge: this epoch", opPurge, I2, 3, false, purging(func(f fence, _, _ uint8) bool { return f.mode == sealed })},
+		{"purge: sealed", opPurge, "", 0, false, purging(func(f fence, e, _ uint8) bool { return f.epoch == e })},
+		{"copy: sealed", opCopy, "", 0, false, copying(func(f fence, e, seq uint8) bool { return f.epoch == e && f.seq+1 == seq })},
+		{"copy: this epoch", opCopy, I2, 3, true, copying(func(f fence, _, seq uint8) bool { return f.mode == sealed && f.seq+1 == seq })},
+		{"copy: no part again", opCopy, I2, 1, true, copying(func(f fence, e, _ uint8) bool { return f.mode == sealed && f.epoch == e })},
+		{"copy: no part left out", opCopy, I2, 1, true, copying(func(f fence, e, seq uint8) bool { return f.mode == sealed && f.epoch == e && f.seq < seq })},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

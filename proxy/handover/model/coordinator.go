@@ -87,6 +87,7 @@ func (s *scene) coordinator(i uint8) {
 		s.step(i, forgotten, nil)
 	case activateSent:
 		s.step(i, forgotten, nil)
+	default: // waits for an answer, or is done
 	}
 }
 
@@ -102,6 +103,7 @@ func (s *scene) hurry(i uint8) {
 		if s.stores[a.from.other()].fence == (fence{epoch: firstEpoch + 1 + i, mode: sealed, seq: a.sent.parts()}) {
 			s.step(i, verified, nil)
 		}
+	default: // is as careful as any
 	}
 }
 

@@ -85,21 +85,21 @@ func (t *table) next(f fence, o order, epoch, seq uint8) outcome {
 
 // ask puts the question to the package that the stores use.
 func (t *table) ask(f fence, o order, epoch, seq uint8) outcome {
-	real := handover.Fence{Epoch: int64(f.epoch), Mode: f.mode.real(), Seq: int64(f.seq)}
+	asked := handover.Fence{Epoch: int64(f.epoch), Mode: f.mode.real(), Seq: int64(f.seq)}
 	if o != opCopy {
 		if o == opActivate && t.mutant == ActivateNoEpoch {
 			epoch = f.epoch
 		}
-		to, effect, ok := handover.Next(real, o.op(), int64(epoch), int64(seq))
+		to, effect, ok := handover.Next(asked, o.op(), int64(epoch), int64(seq))
 		return outcome{fence: modelled(to), wipe: effect == handover.Wipe, ok: ok}
 	}
 	if t.mutant == CopyNoEpoch {
 		epoch = f.epoch
 	}
 	if t.mutant == CopyNoSeq && seq > 0 {
-		real.Seq = int64(seq) - 1
+		asked.Seq = int64(seq) - 1
 	}
-	to, ok := handover.Admit(real, int64(epoch), int64(seq))
+	to, ok := handover.Admit(asked, int64(epoch), int64(seq))
 	return outcome{fence: modelled(to), ok: ok}
 }
 

@@ -81,8 +81,10 @@ func Run[S comparable](ctx context.Context, sys System[S], limit int) (Result[S]
 			depth, level = depth+1, len(x.states)
 		}
 		if x.visit(uint32(i)); x.bad.Broken != "" {
-			return Result[S]{States: len(x.states), Steps: x.steps, Depth: depth + 1, Broken: x.bad.Broken,
-				Trace: append(x.trace(x.badAt), x.bad)}, nil
+			return Result[S]{
+				States: len(x.states), Steps: x.steps, Depth: depth + 1, Broken: x.bad.Broken,
+				Trace: append(x.trace(x.badAt), x.bad),
+			}, nil
 		}
 	}
 	r := Result[S]{States: len(x.states), Steps: x.steps, Depth: depth}
