@@ -54,10 +54,10 @@ type AuditReport struct {
 // reconciler leaves them alone. Buckets whose journal changes meanwhile are not judged.
 // errs: whatever the sides or the journal answer; nothing is concluded then.
 func (c *Coordinator) Audit(ctx context.Context) (AuditReport, error) {
-	before, err := c.o.Journal.Snapshot(ctx, nil)
-	if err != nil {
+	if err := c.owner.Refresh(ctx); err != nil {
 		return AuditReport{}, err
 	}
+	before := c.owner.Snapshot()
 	home, away, err := c.fences(ctx)
 	if err != nil {
 		return AuditReport{}, err

@@ -19,15 +19,14 @@ func (c *Coordinator) Rescue(ctx context.Context, reason string) (Rescued, error
 	if reason == "" {
 		return Rescued{}, errs.E(errs.Invalid, "a rescue needs a reason; it is kept in the journal").With("field", "reason")
 	}
-	s, err := c.o.Journal.Snapshot(ctx, nil)
-	if err != nil {
+	if err := c.owner.Refresh(ctx); err != nil {
 		return Rescued{}, err
 	}
 	open, err := c.o.Journal.Open(ctx)
 	if err != nil {
 		return Rescued{}, err
 	}
-	todo, err := c.wrecks(s, open)
+	todo, err := c.wrecks(c.owner.Snapshot(), open)
 	if err != nil {
 		return Rescued{}, err
 	}

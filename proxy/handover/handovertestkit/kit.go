@@ -27,8 +27,10 @@ type Store struct {
 type Rig struct {
 	Journal    *handover.Journal
 	Home, Away Store
-	next       int // the first bucket that no scenario has used
-	writes     int
+
+	healthy *handover.Coordinator
+	next    int // the first bucket that no scenario has used
+	writes  int
 }
 
 // buckets of a scenario.
@@ -42,6 +44,10 @@ const (
 
 // Crashes runs every scenario. It uses some thousand buckets.
 func Crashes(t *testing.T, r *Rig) {
+	r.healthy = r.coordinator(t, "healthy", nil, "")
+	if err := r.healthy.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	for _, back := range []bool{false, true} {
 		for _, f := range faults() {
 			t.Run(fmt.Sprintf("back=%t/%s", back, f), func(t *testing.T) { r.scenario(t, back, f, nil) })
@@ -82,7 +88,7 @@ func (r *Rig) scenario(t *testing.T, back bool, first, second *Fault) {
 	if back {
 		from, to = Away, Home
 		s.use()
-		if _, err := s.coordinator("setup", nil, "").Move(t.Context(), handover.Batch{Source: Home, Target: Away, Buckets: s.buckets}); err != nil {
+		if _, err := s.healthy.Move(t.Context(), handover.Batch{Source: Home, Target: Away, Buckets: s.buckets}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -91,11 +97,11 @@ func (r *Rig) scenario(t *testing.T, back bool, first, second *Fault) {
 	if first.aborting() {
 		broken = to
 	}
-	_, err := s.coordinator("first", first, broken).Move(t.Context(), handover.Batch{Source: from, Target: to, Buckets: s.buckets})
+	_, err := s.coordinator(t, fmt.Sprintf("first-%d", s.buckets[0]), first, broken).Move(t.Context(), handover.Batch{Source: from, Target: to, Buckets: s.buckets})
 	s.mustHit(first, err)
 	s.use()
 	if second != nil {
-		c := s.coordinator("second", second, "")
+		c := s.coordinator(t, fmt.Sprintf("second-%d", s.buckets[0]), second, "")
 		s.recover(c, func() bool { return second.hit })
 		s.mustHit(second, nil)
 		s.use()
@@ -119,8 +125,9 @@ type scene struct {
 }
 
 // coordinator makes one; the side named has its digests spoilt.
-func (s *scene) coordinator(id string, f *Fault, broken string) *handover.Coordinator {
-	home, away := kernel.Participant(s.Home), kernel.Participant(s.Away)
+func (r *Rig) coordinator(t *testing.T, id string, f *Fault, broken string) *handover.Coordinator {
+	t.Helper()
+	home, away := kernel.Participant(r.Home), kernel.Participant(r.Away)
 	switch broken {
 	case Home:
 		home = spoilt{home}
@@ -128,18 +135,15 @@ func (s *scene) coordinator(id string, f *Fault, broken string) *handover.Coordi
 		away = spoilt{away}
 	}
 	o := handover.Options{
-		Journal: s.Journal, Home: handover.Side{Name: Home, Participant: home}, Away: handover.Side{Name: Away, Participant: away},
-		ID: fmt.Sprintf("%s-%d", id, s.buckets[0]), PauseBudget: time.Minute, StaleAfter: time.Microsecond,
+		Journal: r.Journal, Home: handover.Side{Name: Home, Participant: home}, Away: handover.Side{Name: Away, Participant: away},
+		ID: id, PauseBudget: time.Minute, StaleAfter: time.Microsecond,
 	}
 	if f != nil {
 		o.Faults = f
 	}
 	c, err := handover.New(o)
-	if err == nil {
-		err = c.Start(s.t.Context())
-	}
 	if err != nil {
-		s.t.Fatal(err)
+		t.Fatal(err)
 	}
 	return c
 }
@@ -186,12 +190,11 @@ func (s *scene) recover(c *handover.Coordinator, enough func() bool) {
 // settled lets a healthy coordinator settle everything and checks what it left.
 func (s *scene) settled() {
 	s.t.Helper()
-	c := s.coordinator("healthy", nil, "")
-	s.recover(c, func() bool {
+	s.recover(s.healthy, func() bool {
 		open, err := s.Journal.Open(s.t.Context())
 		return err == nil && len(open) == 0
 	})
-	s.check(c)
+	s.check(s.healthy)
 }
 
 // check wants each bucket idle, owned and written by the side that the journal names,
@@ -237,7 +240,7 @@ func (s *scene) check(c *handover.Coordinator) {
 // roundTrip moves the buckets to the other side and back: nothing stands in the way.
 func (s *scene) roundTrip() {
 	s.t.Helper()
-	c := s.coordinator("later", nil, "")
+	c := s.healthy
 	for range 2 {
 		from, to := c.Map().Owner(s.buckets[0]).Owner, Away
 		if from == Away {
