@@ -117,3 +117,38 @@ func check(t *testing.T, acked, refused *sync.Map, found map[string]int) {
 		t.Errorf("%d writes acknowledged, %d refused, %d found: the freeze was not among them", yes, no, len(found))
 	}
 }
+
+// An export that an abort overtakes gives what there was, or is refused.
+func TestExportIsOfOneMoment(t *testing.T) {
+	flights := flightIDs(1)
+	b := bucket.Of(flights[0])
+	for name, database := range map[string]func(testing.TB) *sqldb.DB{"SQLite": dbtest.SQLite, "MariaDB": dbtest.MySQL} {
+		t.Run(name, func(t *testing.T) {
+			p := open(t, database(t), true, flights)
+			for epoch := int64(2); epoch < 100; epoch += 2 {
+				if err := tryHold(t, p.s, flights[0], fmt.Sprintf("k%d", epoch)); err != nil {
+					t.Fatal(err)
+				}
+				give(t, p, handover.Freeze, epoch, []int{b})
+				before, err := p.Digest(t.Context(), epoch, []int{b})
+				if err != nil {
+					t.Fatal(err)
+				}
+				var done sync.WaitGroup
+				for range 4 {
+					done.Go(func() {
+						after, err := p.Digest(t.Context(), epoch, []int{b})
+						if err == nil && after[0] != before[0] || err != nil && errs.CodeOf(err) != errs.Misdirected {
+							t.Errorf("epoch %d: digest %v, was %v (%v)", epoch, after, before, err)
+						}
+					})
+				}
+				give(t, p, handover.Reactivate, epoch+1, []int{b})
+				if err := tryHold(t, p.s, flights[0], fmt.Sprintf("l%d", epoch)); err != nil {
+					t.Error(err)
+				}
+				done.Wait()
+			}
+		})
+	}
+}
