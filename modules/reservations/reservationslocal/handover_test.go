@@ -10,11 +10,13 @@ import (
 	"testing"
 	"time"
 
+	migrations "banyan/migrations/reservations"
 	"banyan/modules/kernel/bucket"
 	"banyan/modules/kernel/dbtest"
 	"banyan/modules/kernel/errs"
 	"banyan/modules/kernel/handover"
 	"banyan/modules/kernel/redisdb"
+	"banyan/modules/kernel/sqldb"
 	"banyan/modules/reservations/internal/redisstore"
 	"banyan/modules/reservations/internal/store"
 	"banyan/modules/reservations/reservationslocal"
@@ -38,6 +40,22 @@ func redisSide(t *testing.T, addrs string, own bool) side {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = s.Close() })
+	return side{s, s.Participant()}
+}
+
+func sqlSide(t *testing.T, db *sqldb.DB) side {
+	t.Helper()
+	m, err := sqldb.NewMigrator(db, migrations.FS)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := m.Up(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	s, err := store.NewSQL(t.Context(), db, store.SQLOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
 	return side{s, s.Participant()}
 }
 
@@ -188,8 +206,15 @@ func TestContractWhileBucketsMove(t *testing.T) {
 		"redis to cluster": func(t *testing.T) [2]side {
 			return [2]side{redisSide(t, dbtest.RedisAddr(t), true), redisSide(t, strings.Join(dbtest.RedisCluster(t), ","), false)}
 		},
+		"sqlite to redis": func(t *testing.T) [2]side {
+			return [2]side{sqlSide(t, dbtest.SQLite(t)), redisSide(t, dbtest.RedisAddr(t), false)}
+		},
+		"mysql to cluster": func(t *testing.T) [2]side {
+			return [2]side{sqlSide(t, dbtest.MySQL(t)), redisSide(t, strings.Join(dbtest.RedisCluster(t), ","), false)}
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			var made []*wanderer
 			reservationstest.Run(t, func(t *testing.T) reservationstest.Harness {
 				both := sides(t)

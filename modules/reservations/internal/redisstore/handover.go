@@ -46,21 +46,19 @@ func (s *Store) Participant() *Participant {
 	return &Participant{s: s, order: prepare(orderText), look: prepare(lookText), copy: prepare(copyText)}
 }
 
-// Status implements handover.Participant. A server whose settings cannot be seen or would
-// lose writes counts as durable only if the store was opened with AcceptDataLoss.
+// Status implements handover.Participant. Whether the servers are durable is asked each
+// time, also of a store that was opened with AcceptDataLoss.
 func (p *Participant) Status(ctx context.Context, buckets []int) (handover.Status, error) {
-	if err := check(buckets, bucket.Count); err != nil {
-		return handover.Status{}, err
-	}
-	st := handover.Status{Durable: true, Follows: map[string]int64{}}
-	if !p.s.vouched {
-		switch err := p.s.db.CheckDurable(ctx); {
-		case errs.CodeOf(err) == errs.Unsafe:
-			st.Durable = false
-		case err != nil:
+	if len(buckets) > 0 {
+		if err := handover.CheckBuckets(buckets); err != nil {
 			return handover.Status{}, err
 		}
 	}
+	err := p.s.db.CheckDurable(ctx)
+	if err != nil && errs.CodeOf(err) != errs.Unsafe {
+		return handover.Status{}, err
+	}
+	st := handover.Status{Durable: err == nil, Follows: map[string]int64{}}
 	feeds, err := p.s.db.HGetAll(ctx, p.s.prefix+"feeds").Result()
 	if err != nil {
 		return handover.Status{}, redisdb.Fail(err)
@@ -131,14 +129,11 @@ func fence(b int, fields []any) (handover.Fence, error) {
 
 // Order implements handover.Participant.
 func (p *Participant) Order(ctx context.Context, o handover.Order) ([]handover.Fence, error) {
-	if err := check(o.Buckets, handover.MaxBuckets); err != nil {
+	if err := handover.CheckOrder(o); err != nil {
 		return nil, err
 	}
 	if o.Epoch > maxEpoch {
-		return nil, errs.E(errs.Invalid, "epoch %d is too large", o.Epoch)
-	}
-	if o.Op == handover.Activate && len(o.Seqs) != len(o.Buckets) {
-		return nil, errs.E(errs.Invalid, "%d buckets, but the number of parts of %d", len(o.Buckets), len(o.Seqs))
+		return nil, errs.E(errs.Invalid, "epoch %d is too large", o.Epoch).With("field", "epoch")
 	}
 	calls := make([]call, len(o.Buckets))
 	for i, b := range o.Buckets {
@@ -151,29 +146,33 @@ func (p *Participant) Order(ctx context.Context, o handover.Order) ([]handover.F
 	return p.refused(ctx, p.order, calls)
 }
 
-// refused runs a script that answers 1 or what the fence is, and collects the latter,
-// once for each bucket.
+// refused runs a script that answers 1 or what the fence is, and collects the latter: one
+// for each bucket, as it is in the end.
 func (p *Participant) refused(ctx context.Context, sc script, calls []call) ([]handover.Fence, error) {
 	var refused []handover.Fence
 	answers, err := p.s.runEach(ctx, sc, calls)
 	if err != nil {
 		return nil, redisdb.Fail(err)
 	}
-	seen := map[int]bool{}
+	at := map[int]int{} // where a bucket's fence is in refused
 	for i, answer := range answers {
 		b := calls[i].bucket
 		switch a := answer.(type) {
 		case int64:
-			continue
+			if n, ok := at[b]; ok { // an earlier part was refused
+				refused[n].Seq++
+			}
 		case []any:
 			f, err := fence(b, a)
 			if err != nil {
 				return nil, redisdb.Fail(err)
 			}
-			if !seen[b] {
-				seen[b] = true
-				refused = append(refused, f)
+			if n, ok := at[b]; ok {
+				refused[n] = f
+				continue
 			}
+			at[b] = len(refused)
+			refused = append(refused, f)
 		case string:
 			return nil, errs.E(errs.Conflict, "flight %s of bucket %d is not known here yet; its events must be followed first", a, b).
 				With("bucket", b)
@@ -182,22 +181,4 @@ func (p *Participant) refused(ctx context.Context, sc script, calls []call) ([]h
 		}
 	}
 	return refused, nil
-}
-
-// check refuses buckets that there are not, and those named twice or too many.
-func check(buckets []int, most int) error {
-	if len(buckets) > most {
-		return errs.E(errs.Invalid, "%d buckets at once; at most %d", len(buckets), most)
-	}
-	seen := make(map[int]bool, len(buckets))
-	for _, b := range buckets {
-		if b < 0 || b >= bucket.Count {
-			return errs.E(errs.Invalid, "there is no bucket %d", b)
-		}
-		if seen[b] {
-			return errs.E(errs.Invalid, "bucket %d is named twice", b)
-		}
-		seen[b] = true
-	}
-	return nil
 }

@@ -19,6 +19,9 @@ import (
 // the same line is refused with errs.Invalid, before anything is stored; one of a flight
 // that is not in the catalogue with errs.Conflict, and its part is not stored.
 func (p *Participant) Copy(ctx context.Context, epoch int64, parts []handover.Part) ([]handover.Fence, error) {
+	if err := handover.CheckParts(epoch, parts); err != nil {
+		return nil, err
+	}
 	calls := make([]call, len(parts))
 	for i, part := range parts {
 		c, err := copyCall(epoch, part)
@@ -41,9 +44,6 @@ type filling struct {
 // copyCall makes the arguments of handover_copy.lua.
 func copyCall(epoch int64, part handover.Part) (call, error) {
 	c := call{bucket: part.Bucket}
-	if err := checkPart(part); err != nil {
-		return c, err
-	}
 	f := &filling{bucket: part.Bucket, flights: map[string]bool{}, writes: map[string][]any{}, held: map[string]map[string]counted{}}
 	for _, line := range part.Records {
 		if err := f.add(line); err != nil {
@@ -71,23 +71,6 @@ func copyCall(epoch int64, part handover.Part) (call, error) {
 		c.args = append(append(c.args, key, len(f.writes[key])), f.writes[key]...)
 	}
 	return c, nil
-}
-
-func checkPart(part handover.Part) error {
-	if err := check([]int{part.Bucket}, 1); err != nil {
-		return err
-	}
-	if len(part.Records) > handover.MaxPartRecords {
-		return errs.E(errs.Invalid, "%d records in a part; at most %d", len(part.Records), handover.MaxPartRecords)
-	}
-	size := 0
-	for _, line := range part.Records {
-		size += len(line)
-	}
-	if size > handover.MaxPartBytes && len(part.Records) > 1 {
-		return errs.E(errs.Invalid, "a part of %d bytes; at most %d", size, handover.MaxPartBytes)
-	}
-	return nil
 }
 
 // add takes a line apart. What was packed is unpacked again: if that is not the same

@@ -3,10 +3,7 @@ package redisstore
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
-	"hash"
 	"reflect"
 	"slices"
 
@@ -45,7 +42,7 @@ func (l looked) fields() int64 {
 // Export implements handover.Participant. It costs a round trip for 250 buckets, and two
 // more for some thousand records.
 func (p *Participant) Export(ctx context.Context, epoch int64, buckets []int, each func(handover.Part) error) error {
-	if err := check(buckets, handover.MaxBuckets); err != nil {
+	if err := handover.CheckBuckets(buckets); err != nil {
 		return err
 	}
 	all, err := p.lookAt(ctx, buckets)
@@ -92,8 +89,10 @@ func (p *Participant) exportSome(ctx context.Context, some []looked, each func(h
 		}
 		slices.SortFunc(lines[i], bytes.Compare)
 		// A hash that is read page by page may show a field twice.
-		if err := inParts(l.fence.Bucket, slices.CompactFunc(lines[i], bytes.Equal), each); err != nil {
-			return err
+		for _, part := range handover.Split(l.fence.Bucket, slices.CompactFunc(lines[i], bytes.Equal)) {
+			if err := each(part); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
@@ -113,24 +112,6 @@ func unmoved(before, after looked) error {
 
 func elsewhere(f handover.Fence) error {
 	return misdirected(f.Bucket, string(f.Mode)+" "+itoa(f.Epoch))
-}
-
-// inParts hands on a bucket's lines, part by part.
-func inParts(b int, lines [][]byte, each func(handover.Part) error) error {
-	for seq := int64(1); len(lines) > 0; seq++ {
-		n, size := 0, 0
-		for n < len(lines) && n < handover.MaxPartRecords {
-			if size += len(lines[n]); size > handover.MaxPartBytes && n > 0 {
-				break
-			}
-			n++
-		}
-		if err := each(handover.Part{Bucket: b, Seq: seq, Records: lines[:n:n]}); err != nil {
-			return err
-		}
-		lines = lines[n:]
-	}
-	return nil
 }
 
 // lookAt tells what buckets have, each as of one moment, the flights sorted.
@@ -167,23 +148,9 @@ func (p *Participant) lookAt(ctx context.Context, buckets []int) ([]looked, erro
 
 // Digest implements handover.Participant.
 func (p *Participant) Digest(ctx context.Context, epoch int64, buckets []int) ([]handover.Digest, error) {
-	digests := make([]handover.Digest, len(buckets))
-	at := make(map[int]int, len(buckets))
-	hashes := make([]hash.Hash, len(buckets))
-	for i, b := range buckets {
-		digests[i].Bucket, at[b], hashes[i] = b, i, sha256.New()
+	d := handover.NewDigester(buckets)
+	if err := p.Export(ctx, epoch, buckets, d.Add); err != nil {
+		return nil, err
 	}
-	err := p.Export(ctx, epoch, buckets, func(part handover.Part) error {
-		i := at[part.Bucket]
-		digests[i].Records += int64(len(part.Records))
-		for _, line := range part.Records {
-			_, _ = hashes[i].Write(line)
-			_, _ = hashes[i].Write([]byte{'\n'})
-		}
-		return nil
-	})
-	for i := range digests {
-		digests[i].SHA256 = hex.EncodeToString(hashes[i].Sum(nil))
-	}
-	return digests, err
+	return d.Digests(), nil
 }

@@ -48,7 +48,6 @@ type Options struct {
 type Store struct {
 	db      *redisdb.DB
 	prefix  string
-	vouched bool                 // the operator answers for the server's durability
 	buckets [bucket.Count]string // key of each bucket's flights and fence
 	scripts struct{ load, commit, seats, apply, number, sweep script }
 	flights guess.Cache[knownFlight]
@@ -80,7 +79,7 @@ func Open(ctx context.Context, db *redisdb.DB, o Options) (*Store, error) {
 			return nil, err
 		}
 	}
-	s := &Store{db: db, prefix: o.Namespace + ":", vouched: o.AcceptDataLoss, clock: guess.NewClock()}
+	s := &Store{db: db, prefix: o.Namespace + ":", clock: guess.NewClock()}
 	for b := range s.buckets {
 		s.buckets[b] = s.prefix + redisdb.Tag(b) + ":flights"
 	}

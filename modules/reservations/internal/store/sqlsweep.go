@@ -26,7 +26,8 @@ type stale struct {
 }
 
 // Sweep implements Keeper. Outgoing events and the answers stored with them go together,
-// except the newest of each flight, which tells its version.
+// except the newest of each flight, which tells its version. Answers that were copied
+// from another store stand under no flight, and not in the order of their age.
 func (s *SQL) Sweep(ctx context.Context) (int, error) {
 	var now int64
 	if err := s.db.Reader().GetContext(ctx, &now, "SELECT "+s.db.Dialect().NowMicros()); err != nil {
@@ -57,10 +58,11 @@ func (s *SQL) Sweep(ctx context.Context) (int, error) {
 		},
 		{
 			"SELECT bucket,flight_id AS id,'' AS seat,MAX(version) AS version FROM events e WHERE bucket>=? AND bucket<? AND created_at<=?" +
-				" AND EXISTS (SELECT 1 FROM events n WHERE n.bucket=e.bucket AND n.flight_id=e.flight_id AND n.version>e.version) GROUP BY bucket,flight_id",
+				" AND (flight_id='' OR EXISTS (SELECT 1 FROM events n WHERE n.bucket=e.bucket AND n.flight_id=e.flight_id AND n.version>e.version))" +
+				" GROUP BY bucket,flight_id",
 			[]any{from, until, dayAgo},
 			func(r stale) sqldb.Stmt {
-				return sqldb.S("DELETE FROM events WHERE bucket=? AND flight_id=? AND version<=?", r.Bucket, r.ID, r.Version)
+				return sqldb.S("DELETE FROM events WHERE bucket=? AND flight_id=? AND version<=? AND created_at<=?", r.Bucket, r.ID, r.Version, dayAgo)
 			},
 		},
 	} {

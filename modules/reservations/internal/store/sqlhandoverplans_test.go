@@ -1,0 +1,132 @@
+package store_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"banyan/modules/kernel/bucket"
+	"banyan/modules/kernel/dbtest"
+	"banyan/modules/kernel/handover"
+	"banyan/modules/kernel/sqldb"
+	"banyan/modules/reservations/internal/store"
+)
+
+// TestBucketsAreFoundByKey holds the statements that read and wipe buckets to the keys: a
+// scan would lock, or wait for, the rows of everybody else.
+func TestBucketsAreFoundByKey(t *testing.T) {
+	each(t, func(t *testing.T, db *sqldb.DB, _ *store.SQL) {
+		many(t, db)
+		all := rand.New(rand.NewPCG(7, 8)).Perm(bucket.Count)
+		for _, n := range []int{1, 7, 16, 250} {
+			for _, s := range store.HandoverStatements(db.Dialect(), all[:n]) {
+				plan := explain(t, db, s)
+				scans := strings.Contains(plan, "type=ALL") || strings.Contains(plan, "type=index") || strings.Contains(plan, "SCAN ")
+				by := []string{"type=range", "type=ref", "type=const", "SEARCH"}
+				if scans || !slices.ContainsFunc(by, func(way string) bool { return strings.Contains(plan, way) }) {
+					t.Errorf("%d buckets: %.80s\n%s", n, s.SQL, plan)
+				}
+			}
+		}
+	})
+}
+
+// many fills the tables with rows of all buckets.
+func many(t *testing.T, db *sqldb.DB) {
+	t.Helper()
+	const chunk = 500
+	for from := 0; from < bucket.Count; from += chunk {
+		buckets := make([]int, chunk)
+		for i := range buckets {
+			buckets[i] = from + i
+		}
+		rowsIn(t, db, buckets)
+	}
+	if db.Dialect() == sqldb.MySQL { // statistics as a server has them after a while
+		if _, err := db.Writer().ExecContext(t.Context(), "ANALYZE TABLE fences, seats, events, holds, reservations"); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func explain(t *testing.T, db *sqldb.DB, s sqldb.Stmt) string {
+	t.Helper()
+	verb := "EXPLAIN QUERY PLAN "
+	if db.Dialect() == sqldb.MySQL {
+		verb = "EXPLAIN "
+	}
+	rows, err := db.Reader().QueryxContext(t.Context(), verb+s.SQL, s.Args...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = rows.Close() }()
+	var plan strings.Builder
+	for rows.Next() {
+		line := map[string]any{}
+		if err := rows.MapScan(line); err != nil {
+			t.Fatal(err)
+		}
+		for name, v := range line {
+			fmt.Fprintf(&plan, "%s=%s ", name, v)
+		}
+		plan.WriteByte('\n')
+	}
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
+	}
+	return plan.String()
+}
+
+// A thousand empty buckets cost few statements.
+func TestEmptyBucketsAreCheap(t *testing.T) {
+	p := open(t, dbtest.MySQL(t), true, nil)
+	buckets := rand.New(rand.NewPCG(9, 9)).Perm(bucket.Count)[:handover.MaxBuckets]
+	exec(t, p.db, "DELETE FROM fences")
+	epoch := int64(1)
+	for _, step := range []struct {
+		name string
+		most int
+		do   func()
+	}{
+		{"seal of new ones", 60, func() { give(t, p, handover.Seal, epoch, buckets) }},
+		{"seal", 60, func() { epoch++; give(t, p, handover.Seal, epoch, buckets) }},
+		{"export", 100, func() { export(t, p, epoch, buckets) }},
+		{"activate", 40, func() { give(t, p, handover.Activate, epoch, buckets, make([]int64, len(buckets))...) }},
+		{"freeze", 40, func() { epoch++; give(t, p, handover.Freeze, epoch, buckets) }},
+		{"seal of the source", 40, func() { give(t, p, handover.SealSource, epoch, buckets) }},
+		{"purge", 40, func() { give(t, p, handover.Purge, epoch, buckets) }},
+	} {
+		before := statements(t, p.db)
+		step.do()
+		if n := statements(t, p.db) - before; n > step.most {
+			t.Errorf("%s took %d statements", step.name, n)
+		} else {
+			t.Logf("%s took %d statements", step.name, n)
+		}
+	}
+}
+
+// statements counts those that the server was given.
+func statements(t *testing.T, db *sqldb.DB) int {
+	t.Helper()
+	rows, err := db.Reader().QueryContext(t.Context(), "SHOW GLOBAL STATUS WHERE Variable_name IN ('Com_select','Com_insert','Com_delete','Com_update')")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = rows.Close() }()
+	sum := 0
+	for rows.Next() {
+		var name string
+		var n int
+		if err := rows.Scan(&name, &n); err != nil {
+			t.Fatal(err)
+		}
+		sum += n
+	}
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
+	}
+	return sum
+}

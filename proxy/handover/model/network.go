@@ -1,0 +1,101 @@
+package model
+
+// deliveries: whatever was sent in an epoch may arrive now, for the first time or again.
+func (s *scene) deliveries(i uint8) {
+	a := &s.attempts[i]
+	if a.kind == abort {
+		s.deliver(i, opReactivate, a.from, 0, reactivateSent, reactivated)
+		return
+	}
+	to := a.from.other()
+	s.deliver(i, opSeal, to, 0, sealSent, freezeSent)
+	if a.stage >= freezeSent {
+		s.deliver(i, opFreeze, a.from, 0, freezeSent, exportFirst)
+	}
+	if a.stage >= seatSent && a.sent.seat != free {
+		s.copyPart(i, 1, data{seat: a.sent.seat}, seatSent, exportSecond)
+	}
+	if a.stage >= recordSent && a.sent.record {
+		s.copyPart(i, a.sent.parts(), data{record: true}, recordSent, digestSource)
+	}
+	if a.stage >= sealSourceSent {
+		s.deliver(i, opSealSource, a.from, 0, sealSourceSent, activateSent)
+		if a.stage == forgotten {
+			s.deliver(i, opSealSource, a.from, 0, forgotten, activateSent)
+		}
+	}
+	if a.stage >= forgotten {
+		s.deliver(i, opActivate, to, a.sent.parts(), activateSent, activated)
+	}
+	if a.stage < sealSourceSent && i+1 < s.used {
+		s.deliver(i, opPurge, to, 0, notBegun, finished) // what a given up move left there
+	}
+	if a.stage >= finished {
+		s.deliver(i, opPurge, a.from, 0, notBegun, finished)
+	}
+}
+
+// deliver carries out an order of attempt i at a store. If a coordinator waits for its
+// answer, the answer may come, which leads to the next stage, or be lost. An answer that
+// comes late is no step of its own, for a coordinator may rest before whatever it does
+// next. A refusal teaches nothing that a timer would not: an epoch may be given up at any
+// time before its commit.
+func (s *scene) deliver(i uint8, o order, at side, seq uint8, waits, next stage) {
+	to := s.state
+	if !s.carryOut(&to, o, at, firstEpoch+1+i, seq) {
+		return
+	}
+	l := label{act: didOrder, side: at, epoch: firstEpoch + 1 + i, arg: uint8(o), willed: resendable(o)}
+	s.emit(l, &to, "")
+	if s.attempts[i].stage == waits {
+		to.attempts[i].stage = next
+		l.answered = true
+		s.emit(l, &to, "")
+	}
+}
+
+// resendable says whether whoever recovers a move gives the order again. Of the others,
+// nobody can rely on the arrival.
+func resendable(o order) bool { return o == opReactivate || o == opSealSource || o == opActivate }
+
+// carryOut moves a store's fence, or leaves it. At the home store every order takes the
+// fence's row for itself, and so waits for the writes that share it.
+func (s *scene) carryOut(to *state, o order, at side, epoch, seq uint8) bool {
+	if at == home && s.writing() && s.mutant != NoDrain {
+		return false
+	}
+	st := &to.stores[at]
+	out := s.table.next(st.fence, o, epoch, seq)
+	if !out.ok {
+		return false
+	}
+	st.fence = out.fence
+	if out.wipe {
+		st.data = data{}
+	}
+	if s.mutant == SealLost && out.fence.mode != sealed {
+		st.disk = out.fence
+	}
+	return true
+}
+
+// copyPart stores a part at the target, if its fence admits it.
+func (s *scene) copyPart(i, seq uint8, part data, waits, next stage) {
+	at := s.attempts[i].from.other()
+	to := s.state
+	if !s.carryOut(&to, opCopy, at, firstEpoch+1+i, seq) {
+		return
+	}
+	if part.record {
+		to.stores[at].data.record = true
+	} else {
+		to.stores[at].data.seat = part.seat
+	}
+	l := label{act: didOrder, side: at, epoch: firstEpoch + 1 + i, arg: uint8(opCopy)}
+	s.emit(l, &to, "")
+	if s.attempts[i].stage == waits {
+		to.attempts[i].stage = next
+		l.answered = true
+		s.emit(l, &to, "")
+	}
+}

@@ -1,0 +1,93 @@
+package handover
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	kernel "banyan/modules/kernel/handover"
+)
+
+// sampled is the number of buckets that a preview counts records of.
+const sampled = 100
+
+// Preview is what a change of the desired state would mean.
+type Preview struct {
+	Add       int           `json:"add"`       // buckets that would go to the extracted side
+	GiveBack  int           `json:"give_back"` // and home
+	Records   int64         `json:"records"`
+	Estimated bool          `json:"estimated"` // Records was scaled up from a sample
+	Batches   int           `json:"batches"`
+	Pause     time.Duration `json:"pause"` // nanoseconds, predicted, of the longest batch
+}
+
+// DryRun tells what a desired state would move, and does nothing. It reads the contents
+// of at most a hundred buckets.
+func (c *Coordinator) DryRun(ctx context.Context, want Desired) (Preview, error) {
+	if err := c.owner.Refresh(ctx); err != nil {
+		return Preview{}, err
+	}
+	back, add := gap(c.ranks.Cohort(want.Weight, want.Pins), c.owner.Snapshot(), c.o.Home.Name, c.o.Away.Name)
+	p := Preview{Add: len(add), GiveBack: len(back)}
+	for i, way := range []struct {
+		buckets []int
+		source  Side
+	}{{add, c.o.Home}, {back, c.o.Away}} {
+		if len(way.buckets) == 0 {
+			continue
+		}
+		records, estimated, err := count(ctx, way.source, way.buckets)
+		if err != nil {
+			return Preview{}, err
+		}
+		p.Records += records
+		p.Estimated = p.Estimated || estimated
+		size := min(c.pace[i].limit(c.o.PauseBudget, c.o.MaxBuckets), len(way.buckets))
+		p.Batches += ceil(float64(len(way.buckets)) / float64(size))
+		p.Pause = max(p.Pause, c.pace[i].predict(size, float64(records)*float64(size)/float64(len(way.buckets))))
+	}
+	return p, nil
+}
+
+// count gives the records of buckets, scaled up from some of them when they are many.
+func count(ctx context.Context, s Side, buckets []int) (records int64, estimated bool, err error) {
+	sample := buckets
+	if len(buckets) > sampled { // spread evenly
+		sample = make([]int, sampled)
+		for i := range sample {
+			sample[i] = buckets[i*len(buckets)/sampled]
+		}
+	}
+	sample = slices.Sorted(slices.Values(sample))
+	digests, err := s.Participant.Digest(ctx, 0, sample)
+	if err != nil {
+		return 0, false, err
+	}
+	for _, d := range digests {
+		records += d.Records
+	}
+	if len(sample) < len(buckets) {
+		return records * int64(len(buckets)) / int64(len(sample)), true, nil
+	}
+	return records, false, nil
+}
+
+// quantile gives the q-quantile of durations, 0 if there are none; it sorts them.
+func quantile(d []time.Duration, q float64) time.Duration {
+	if len(d) == 0 {
+		return 0
+	}
+	slices.Sort(d)
+	return d[max(0, min(len(d)-1, ceil(q*float64(len(d)))-1))]
+}
+
+// Rescued is what Rescue did.
+type Rescued struct {
+	Buckets int    `json:"buckets"`
+	Moves   []Move `json:"moves"`
+}
+
+// owns tells whether a participant that answers still owns one of the buckets.
+func owns(fences []kernel.Fence, buckets []int) bool {
+	return slices.ContainsFunc(buckets, func(b int) bool { return owned(fences[b]) })
+}
