@@ -2,8 +2,7 @@
 -- Ids, keys and seats are VARCHAR(n) COLLATE binary: bytes in MySQL, where 12a must not
 -- equal 12A, and text in SQLite, where a VARBINARY would turn '9E12' into a number.
 -- Times are microseconds since 1970 UTC by the database's clock.
--- Everything that moves with a bucket has a key that starts with it. Its tables are
--- stored in their primary key's order: MySQL does so anyway, SQLite when it is told.
+-- Everything that moves with a bucket has a key that starts with it.
 
 CREATE TABLE meta (
   name VARCHAR(32) COLLATE binary NOT NULL PRIMARY KEY,
@@ -56,9 +55,7 @@ CREATE TABLE seats (
   PRIMARY KEY (bucket, flight_id, seat),
   CONSTRAINT seat_length CHECK (length(seat) <= 4),
   CONSTRAINT seat_kind CHECK (kind='H' OR kind='R' OR kind='B') -- for IN, SQLite would build a table each time
-)
--- sqlite: WITHOUT ROWID
-;
+);
 
 -- Lists of seats are comma-separated.
 CREATE TABLE holds (
@@ -72,9 +69,7 @@ CREATE TABLE holds (
   expires_at BIGINT NOT NULL,
   extensions INT NOT NULL,
   reservation_id VARCHAR(22) COLLATE binary NOT NULL
-)
--- sqlite: WITHOUT ROWID
-;
+);
 
 CREATE TABLE reservations (
   reservation_id VARCHAR(22) COLLATE binary NOT NULL PRIMARY KEY,
@@ -85,9 +80,7 @@ CREATE TABLE reservations (
   created_at BIGINT NOT NULL,
   hold_id VARCHAR(22) COLLATE binary NOT NULL,
   related VARCHAR(22) COLLATE binary NOT NULL
-)
--- sqlite: WITHOUT ROWID
-;
+);
 
 -- What was done to the seats of a flight, a row for each write. The newest row tells the
 -- flight's version, and its key is what keeps two writers from deciding on the same
@@ -107,9 +100,7 @@ CREATE TABLE events (
   PRIMARY KEY (bucket, flight_id, version),
   CONSTRAINT event_epoch CHECK (epoch > 0),
   CONSTRAINT request_key_length CHECK (length(request_key) <= 128)
-)
--- sqlite: WITHOUT ROWID
-;
+);
 CREATE UNIQUE INDEX events_key ON events (bucket, request_key);
 
 -- +goose Down

@@ -36,7 +36,7 @@ func startMariaDB() (*instance, error) {
 	i.ready = func(i *instance) error {
 		cfg := mysql.NewConfig()
 		cfg.User, cfg.Net, cfg.Addr = "root", "tcp", i.addr
-		cfg.Timeout, cfg.ReadTimeout = time.Second, 5*time.Second
+		cfg.Timeout, cfg.ReadTimeout = time.Second, time.Minute // a lock may be waited for
 		root := cfg.FormatDSN()
 		cfg.DBName = "banyan"
 		i.dsn = cfg.FormatDSN()

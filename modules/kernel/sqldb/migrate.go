@@ -21,14 +21,13 @@ type Migrator struct {
 	provider *goose.Provider
 }
 
-// NewMigrator reads the goose files at the root of dir. A line of theirs that begins with
-// "-- sqlite: " is for SQLite alone.
+// NewMigrator reads the goose files at the root of dir.
 func NewMigrator(db *DB, dir fs.FS) (*Migrator, error) {
-	dialect, files := goose.DialectSQLite3, fs.FS(unmarked{dir})
+	dialect := goose.DialectSQLite3
 	if db.Dialect() == MySQL {
-		dialect, files = goose.DialectMySQL, dir
+		dialect = goose.DialectMySQL
 	}
-	p, err := goose.NewProvider(dialect, db.Writer().DB, files, goose.WithDisableGlobalRegistry(true))
+	p, err := goose.NewProvider(dialect, db.Writer().DB, dir, goose.WithDisableGlobalRegistry(true))
 	if err != nil {
 		return nil, fmt.Errorf("migrations: %w", err)
 	}

@@ -102,33 +102,50 @@ func lateWrite(t *testing.T, p side, epoch int64, flight string) {
 }
 
 func TestFreezeWaitsForAWriteUnderWay(t *testing.T) {
-	flights := flightIDs(1)
-	p := open(t, dbtest.MySQL(t), true, flights)
-	blocker := blockSeat(t, p.db, flights[0])
-	wrote := make(chan error, 1)
-	go func() { wrote <- p.s.Update(t.Context(), claim(flights[0]), block("1A")) }()
-	waiting(t, p.db, "INSERT INTO seats%")
-	frozen := freeze(t, p, 2, bucket.Of(flights[0]))
-	waiting(t, p.db, waitsForFence)
-	notYet(t, frozen)
-	if err := blocker.Commit(); err != nil {
-		t.Fatal(err)
+	answered := func(st store.State) (store.Change, error) {
+		c, err := block("1A")(st)
+		c.Record = &idempotency.Record{Fingerprint: "f", Answer: []byte(`{}`)}
+		return c, err
 	}
-	if err := <-wrote; err != nil {
-		t.Errorf("the write under way: %v", err)
+	for name, decide := range map[string]func(store.State) (store.Change, error){"read": block("1A"), "guessed": answered} {
+		t.Run(name, func(t *testing.T) {
+			flights := flightIDs(1)
+			p := open(t, dbtest.MySQL(t), true, flights)
+			if _, err := p.s.Seats(t.Context(), flights[0]); err != nil { // or there would be nothing to guess with
+				t.Fatal(err)
+			}
+			blocker := blockSeat(t, p.db, flights[0])
+			wrote := make(chan error, 1)
+			go func() { wrote <- p.s.Update(t.Context(), claim(flights[0]), decide) }()
+			waiting(t, p.db, "INSERT INTO%") // a guess looks at the seats before it writes
+			frozen := freeze(t, p, 2, bucket.Of(flights[0]))
+			waiting(t, p.db, waitsForFence)
+			notYet(t, frozen)
+			if err := blocker.Rollback(); err != nil {
+				t.Fatal(err)
+			}
+			if err := <-wrote; err != nil {
+				t.Errorf("the write under way: %v", err)
+			}
+			if err := <-frozen; err != nil {
+				t.Fatal(err)
+			}
+			if st := state(t, p.s, flights[0]); st.Seats["1A"].Kind != store.Blocked || st.Flight.Version != 1 {
+				t.Errorf("the write under way left %+v in version %d", st.Seats, st.Flight.Version)
+			}
+			lateWrite(t, p, 2, flights[0])
+		})
 	}
-	if err := <-frozen; err != nil {
-		t.Fatal(err)
-	}
-	if st := state(t, p.s, flights[0]); st.Seats["1A"].Kind != store.Blocked || st.Flight.Version != 1 {
-		t.Errorf("the write under way left %+v in version %d", st.Seats, st.Flight.Version)
-	}
-	lateWrite(t, p, 2, flights[0])
 }
 
 // Claims that were combined hold the fences of all of them.
 func TestFreezeWaitsForCombinedWrites(t *testing.T) {
 	flights := flightIDs(12)
+	keyless := func(id string) store.Subject { // with a key they would be guessed
+		sub := claim(id)
+		sub.Key = ""
+		return sub
+	}
 	p := open(t, dbtest.MySQL(t), true, flights)
 	stopped := flights[0]
 	blocker := blockSeat(t, p.db, stopped)
@@ -140,7 +157,7 @@ func TestFreezeWaitsForCombinedWrites(t *testing.T) {
 	for _, id := range flights[10:] {
 		once := sync.OnceFunc(deciding.Done)
 		done.Go(func() {
-			if err := p.s.Update(t.Context(), claim(id), func(st store.State) (store.Change, error) {
+			if err := p.s.Update(t.Context(), keyless(id), func(st store.State) (store.Change, error) {
 				once()
 				<-release
 				return block("1A")(st)
@@ -152,7 +169,7 @@ func TestFreezeWaitsForCombinedWrites(t *testing.T) {
 	}
 	for _, id := range flights[:10] {
 		done.Go(func() {
-			if err := p.s.Update(t.Context(), claim(id), block("1A")); err != nil {
+			if err := p.s.Update(t.Context(), keyless(id), block("1A")); err != nil {
 				t.Error(err)
 			}
 		})
