@@ -121,7 +121,11 @@ func TestKilledWhileFilled(t *testing.T) {
 			}
 		}
 	}()
-	<-midway
+	select {
+	case <-midway:
+	case <-failed:
+		t.Fatal("the parts were not stored")
+	}
 	server.Kill9()
 	<-failed
 	server.Restart()
