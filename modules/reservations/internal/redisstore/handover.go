@@ -182,3 +182,8 @@ func (p *participant) refused(ctx context.Context, sc script, calls []call) ([]h
 	}
 	return refused, nil
 }
+
+// Restarts counts how often a server was found to be another run than before, or another
+// server. It may have lost what it acknowledged: its fences are to be compared with the
+// journal before it is trusted. The count rises before the new run gives an answer.
+func (p *participant) Restarts() int64 { return p.s.db.Restarts() }

@@ -140,6 +140,10 @@ func TestKilledWhileFilled(t *testing.T) {
 	server.Kill9()
 	<-failed
 	server.Restart()
+	counter, ok := p.(interface{ Restarts() int64 })
+	if fencesOf(t, p, nil); !ok || counter.Restarts() != 1 {
+		t.Error("the restart was not noticed")
+	}
 	again := open(t, server.Addr, redisstore.Options{Namespace: ns}).Participant()
 	f := fencesOf(t, again, []int{b})[0]
 	if f.Mode != handover.Sealed || f.Epoch != 1 || f.Seq < acknowledged || f.Seq > acknowledged+1 {
