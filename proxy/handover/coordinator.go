@@ -193,4 +193,6 @@ func wait(ctx context.Context, d time.Duration) bool {
 }
 
 // backoff is the delay before an attempt, from 1: 20 ms, doubling up to 2 s.
-func backoff(attempt int) time.Duration { return min(20*time.Millisecond<<min(attempt-1, 7), 2*time.Second) }
+func backoff(attempt int) time.Duration {
+	return min(20*time.Millisecond<<min(attempt-1, 7), 2*time.Second)
+}

@@ -6,8 +6,8 @@ import (
 	"strings"
 
 	"banyan/modules/kernel/bucket"
-	kernel "banyan/modules/kernel/handover"
 	"banyan/modules/kernel/errs"
+	kernel "banyan/modules/kernel/handover"
 	"banyan/modules/kernel/sqldb"
 )
 

@@ -92,7 +92,7 @@ func TestTransitions(t *testing.T) {
 		refusals(t, "taken over while given up", j, aborting, handover.Aborting)
 		back, err := j.Aborted(t.Context(), again, 0, again.Error)
 		must(t, back, err)
-		if back.Error != "no reason" || !(second.Epoch < aborting.Epoch && aborting.Epoch < again.Epoch) {
+		if back.Error != "no reason" || second.Epoch >= aborting.Epoch || aborting.Epoch >= again.Epoch {
 			t.Errorf("given up: %+v", back)
 		}
 		s, err := j.Snapshot(t.Context(), nil)

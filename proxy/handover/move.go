@@ -154,7 +154,7 @@ var errLate = errors.New("the pause reached its budget")
 
 // late says that it was the pause's budget that ended a step, if it was.
 func (m *mover) late(paused context.Context, err error) error {
-	if !crashed(err) && context.Cause(paused) == context.DeadlineExceeded {
+	if !crashed(err) && errors.Is(context.Cause(paused), context.DeadlineExceeded) {
 		return errs.E(errs.Unavailable, "%v (%s) before the move was committed", errLate, m.c.o.PauseBudget).Because(errors.Join(errLate, err))
 	}
 	return err

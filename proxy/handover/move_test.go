@@ -220,6 +220,39 @@ func TestAfterTheCommitThereIsOnlyForward(t *testing.T) {
 	}
 }
 
+// TestSourceThatCameBackWithLess: it owns its bucket still, by an older fence, when it is
+// to be revoked. Nothing is granted until it is.
+func TestSourceThatCameBackWithLess(t *testing.T) {
+	s := newSides()
+	asked, granted := 0, false
+	h := &odd{Participant: s.home, order: func(ctx context.Context, o kernel.Order) ([]kernel.Fence, error, bool) {
+		if o.Op != kernel.SealSource {
+			return nil, nil, false
+		}
+		asked++
+		switch asked {
+		case 1:
+			s.home.Own(1, 1)
+		case 3: // somebody has looked after it
+			if refused, err := s.home.Order(ctx, kernel.Order{Op: kernel.Freeze, Epoch: o.Epoch, Buckets: o.Buckets}); err != nil || len(refused) > 0 {
+				t.Error(refused, err)
+			}
+		}
+		return nil, nil, false
+	}}
+	a := &odd{Participant: s.away, order: func(_ context.Context, o kernel.Order) ([]kernel.Fence, error, bool) {
+		if o.Op == kernel.Activate && s.home.Write(1, record(1, 1)) == nil {
+			granted = true
+		}
+		return nil, nil, false
+	}}
+	c := start(t, options(newJournal(t, migrated(t, dbtest.SQLite(t))), h, a))
+	m, err := c.Move(t.Context(), handover.Batch{Source: home, Target: away, Buckets: []int{1}})
+	if err != nil || m.Outcome != handover.Moved || granted || asked != 3 {
+		t.Errorf("got %+v, %v; granted while the source wrote: %t, asked %d times", m, err, granted, asked)
+	}
+}
+
 func TestTargetThatMayLoseData(t *testing.T) {
 	s := newSides()
 	s.away.Say(false, nil)

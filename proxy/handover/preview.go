@@ -4,8 +4,6 @@ import (
 	"context"
 	"slices"
 	"time"
-
-	kernel "banyan/modules/kernel/handover"
 )
 
 // sampled is the number of buckets that a preview counts records of.
@@ -79,15 +77,4 @@ func quantile(d []time.Duration, q float64) time.Duration {
 	}
 	slices.Sort(d)
 	return d[max(0, min(len(d)-1, ceil(q*float64(len(d)))-1))]
-}
-
-// Rescued is what Rescue did.
-type Rescued struct {
-	Buckets int    `json:"buckets"`
-	Moves   []Move `json:"moves"`
-}
-
-// owns tells whether a participant that answers still owns one of the buckets.
-func owns(fences []kernel.Fence, buckets []int) bool {
-	return slices.ContainsFunc(buckets, func(b int) bool { return owned(fences[b]) })
 }

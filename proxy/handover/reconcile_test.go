@@ -102,7 +102,9 @@ func TestPlanOrder(t *testing.T) {
 }
 
 // desired is what a test wants at a time.
-type desired struct{ value atomic.Pointer[handover.Desired] }
+type desired struct {
+	value atomic.Pointer[handover.Desired]
+}
 
 func (d *desired) set(v handover.Desired) { d.value.Store(&v) }
 

@@ -9,6 +9,12 @@ import (
 	kernel "banyan/modules/kernel/handover"
 )
 
+// Rescued is what Rescue did.
+type Rescued struct {
+	Buckets int    `json:"buckets"`
+	Moves   []Move `json:"moves"`
+}
+
 // Rescue makes the home own everything that the extracted side owns, or should have
 // revoked, because that side is gone for good: somebody who knows says so, and why. What
 // was written there since the buckets left the home is lost, unless it was copied back
@@ -113,4 +119,9 @@ func (c *Coordinator) rescue(ctx context.Context, w wreck, reason string) (Move,
 		c.o.Observe(Report{Move: m.move, Took: m.took})
 	}
 	return m.move, err
+}
+
+// owns tells whether a participant that answers still owns one of the buckets.
+func owns(fences []kernel.Fence, buckets []int) bool {
+	return slices.ContainsFunc(buckets, func(b int) bool { return owned(fences[b]) })
 }

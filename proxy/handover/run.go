@@ -3,6 +3,7 @@ package handover
 import (
 	"context"
 	"errors"
+	"maps"
 	"math"
 	"sync"
 	"time"
@@ -38,7 +39,9 @@ func (c *Coordinator) Run(ctx context.Context) error {
 	var last sync.WaitGroup
 	last.Go(func() { c.every(beats, c.o.Heartbeat, c.beat) })
 	group.Go(func() { c.every(ctx, c.o.Poll, c.watch) })
-	group.Go(func() { c.every(ctx, c.o.AuditEvery, func(ctx context.Context) error { _, err := c.Audit(ctx); return err }) })
+	group.Go(func() {
+		c.every(ctx, c.o.AuditEvery, func(ctx context.Context) error { _, err := c.Audit(ctx); return err })
+	})
 	group.Go(func() { c.every(ctx, c.o.AuditEvery, c.Purge) })
 	group.Go(func() {
 		c.every(ctx, c.o.Heartbeat, func(ctx context.Context) error { return c.recoverInto(ctx, &group) })
@@ -209,7 +212,7 @@ func (c *Coordinator) aim(want Desired, t Tally) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	old := c.status.desired
-	if !c.status.known || old.Weight != want.Weight || len(old.Pins) != len(want.Pins) {
+	if !c.status.known || old.Weight != want.Weight || !maps.Equal(old.Pins, want.Pins) {
 		c.status.goal, c.status.began, c.status.moved = t.Wrong, time.Now(), 0
 		c.status.failures, c.status.rest = 0, time.Time{}
 	}

@@ -96,11 +96,10 @@ func (j *Journal) Finish(ctx context.Context, m Move, pause time.Duration) (Move
 	if m.Phase != Committed {
 		return m, lost("move %d is %s, not committed", m.ID, m.Phase)
 	}
-	outcome := Moved
 	if m.Kind == Recovering {
-		outcome = Recovered
+		return j.end(ctx, m, "", Recovered, pause, m.Error) // the source is gone
 	}
-	return j.end(ctx, m, m.Source, outcome, pause, m.Error)
+	return j.end(ctx, m, m.Source, Moved, pause, m.Error)
 }
 
 // Abort gives a move up that is being prepared, or takes over one that is being given

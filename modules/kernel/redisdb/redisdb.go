@@ -39,6 +39,7 @@ type Options struct {
 type DB struct {
 	redis.UniversalClient
 	ferry *ferry // nil on a Cluster
+	runs  *runs
 }
 
 // Open connects. A single address that turns out to be a node of a Cluster is taken as
@@ -49,17 +50,18 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 		return nil, err
 	}
 	quiet()
-	base := universal(addrs, o)
+	base, met := universal(addrs, o), &runs{of: map[string]string{}}
+	base.OnConnect = met.meet
 	if len(addrs) > 1 {
-		return ping(ctx, cluster(base))
+		return ping(ctx, cluster(base), met)
 	}
 	single := redis.NewClient(base.Simple())
 	info, err := single.Info(ctx, "cluster").Result()
 	if err == nil && strings.Contains(info, "cluster_enabled:1") {
 		_ = single.Close()
-		return ping(ctx, cluster(base))
+		return ping(ctx, cluster(base), met)
 	}
-	return ping(ctx, single)
+	return ping(ctx, single, met)
 }
 
 // quiet stops the client library from writing lines of its own to the error output;
@@ -109,7 +111,7 @@ func cluster(u *redis.UniversalOptions) redis.UniversalClient {
 	return redis.NewClusterClient(o)
 }
 
-func ping(ctx context.Context, c redis.UniversalClient) (*DB, error) {
+func ping(ctx context.Context, c redis.UniversalClient, met *runs) (*DB, error) {
 	if err := c.Ping(ctx).Err(); err != nil {
 		_ = c.Close()
 		if strings.Contains(err.Error(), "cluster support disabled") {
@@ -117,7 +119,10 @@ func ping(ctx context.Context, c redis.UniversalClient) (*DB, error) {
 		}
 		return nil, Fail(err)
 	}
-	d := &DB{UniversalClient: c}
+	d := &DB{UniversalClient: c, runs: met}
+	// A master that is away will be met later, and counts as another one then.
+	_ = d.EachMaster(ctx, func(ctx context.Context, c *redis.Client) error { return c.Ping(ctx).Err() })
+	met.settle()
 	if single, ok := c.(*redis.Client); ok {
 		d.ferry = &ferry{send: func(ctx context.Context, load []*passage) { together(ctx, single, load) }}
 	}

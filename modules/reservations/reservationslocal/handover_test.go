@@ -220,6 +220,11 @@ func TestContractWhileBucketsMove(t *testing.T) {
 				both := sides(t)
 				w := &wanderer{Catalogue: both[0].Store, sides: both}
 				made = append(made, w)
+				for _, side := range both {
+					if reservationslocal.New(side.Store, reservationslocal.Options{}).Participant() == nil {
+						t.Fatal("a service does not show that its store hands over")
+					}
+				}
 				s := reservationslocal.New(w, reservationslocal.Options{MinTTL: time.Second})
 				return reservationstest.Harness{
 					Service: s,

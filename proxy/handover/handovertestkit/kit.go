@@ -72,8 +72,9 @@ func recovers(first, second *Fault) bool {
 		return first.Step == handover.StepDigest
 	case handover.StepSealSource, handover.StepActivate, handover.StepFinish:
 		return first.Step == handover.StepCommit
+	default:
+		return false
 	}
-	return false
 }
 
 // scenario moves buckets by a coordinator that dies, perhaps has a second one die, and

@@ -32,23 +32,23 @@ const fenceParts = "# seq"
 // maxEpoch is the last whole number that scripts tell from the next one.
 const maxEpoch = 1 << 53
 
-// Participant is the store's part in a handover.
-type Participant struct {
+// participant is the store's part in a handover.
+type participant struct {
 	s                 *Store
 	order, look, copy script
 }
 
-var _ handover.Participant = (*Participant)(nil)
+var _ handover.Participant = (*participant)(nil)
 
 // Participant lets the store take over buckets and hand them on.
-func (s *Store) Participant() *Participant {
+func (s *Store) Participant() handover.Participant {
 	prepare := func(text string) script { return script{text: text, digest: redis.NewScript(text).Hash()} }
-	return &Participant{s: s, order: prepare(orderText), look: prepare(lookText), copy: prepare(copyText)}
+	return &participant{s: s, order: prepare(orderText), look: prepare(lookText), copy: prepare(copyText)}
 }
 
 // Status implements handover.Participant. Whether the servers are durable is asked each
 // time, also of a store that was opened with AcceptDataLoss.
-func (p *Participant) Status(ctx context.Context, buckets []int) (handover.Status, error) {
+func (p *participant) Status(ctx context.Context, buckets []int) (handover.Status, error) {
 	if len(buckets) > 0 {
 		if err := handover.CheckBuckets(buckets); err != nil {
 			return handover.Status{}, err
@@ -73,7 +73,7 @@ func (p *Participant) Status(ctx context.Context, buckets []int) (handover.Statu
 }
 
 // fences reads those of some buckets, or all that there are.
-func (p *Participant) fences(ctx context.Context, buckets []int) ([]handover.Fence, error) {
+func (p *participant) fences(ctx context.Context, buckets []int) ([]handover.Fence, error) {
 	every := len(buckets) == 0
 	if every {
 		buckets = make([]int, bucket.Count)
@@ -128,7 +128,7 @@ func fence(b int, fields []any) (handover.Fence, error) {
 }
 
 // Order implements handover.Participant.
-func (p *Participant) Order(ctx context.Context, o handover.Order) ([]handover.Fence, error) {
+func (p *participant) Order(ctx context.Context, o handover.Order) ([]handover.Fence, error) {
 	if err := handover.CheckOrder(o); err != nil {
 		return nil, err
 	}
@@ -148,7 +148,7 @@ func (p *Participant) Order(ctx context.Context, o handover.Order) ([]handover.F
 
 // refused runs a script that answers 1 or what the fence is, and collects the latter: one
 // for each bucket, as it is in the end.
-func (p *Participant) refused(ctx context.Context, sc script, calls []call) ([]handover.Fence, error) {
+func (p *participant) refused(ctx context.Context, sc script, calls []call) ([]handover.Fence, error) {
 	var refused []handover.Fence
 	answers, err := p.s.runEach(ctx, sc, calls)
 	if err != nil {
@@ -182,3 +182,8 @@ func (p *Participant) refused(ctx context.Context, sc script, calls []call) ([]h
 	}
 	return refused, nil
 }
+
+// Restarts counts how often a server was found to be another run than before, or another
+// server. It may have lost what it acknowledged: its fences are to be compared with the
+// journal before it is trusted. The count rises before the new run gives an answer.
+func (p *participant) Restarts() int64 { return p.s.db.Restarts() }

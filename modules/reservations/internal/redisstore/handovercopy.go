@@ -18,7 +18,7 @@ import (
 // Copy implements handover.Participant. A record that this store would not give back as
 // the same line is refused with errs.Invalid, before anything is stored; one of a flight
 // that is not in the catalogue with errs.Conflict, and its part is not stored.
-func (p *Participant) Copy(ctx context.Context, epoch int64, parts []handover.Part) ([]handover.Fence, error) {
+func (p *participant) Copy(ctx context.Context, epoch int64, parts []handover.Part) ([]handover.Fence, error) {
 	if err := handover.CheckParts(epoch, parts); err != nil {
 		return nil, err
 	}

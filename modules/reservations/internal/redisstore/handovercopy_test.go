@@ -173,6 +173,27 @@ func TestCountsAreRebuilt(t *testing.T) {
 	}
 }
 
+// TestHoldWithoutExpiry copies a hold that has always been expired: its customer must be
+// able to write all the same.
+func TestHoldWithoutExpiry(t *testing.T) {
+	s := open(t, dbtest.RedisAddr(t), redisstore.Options{})
+	p, f := s.Participant(), flight(7, 1)
+	b := bucket.Of(f.FlightID)
+	apply(t, s, 1, f)
+	order(t, p, handover.Seal, 1, b)
+	record := records.Seat{FlightID: f.FlightID, Seat: "1A", Kind: "H", Ref: "h0", CustomerID: "ann"}.Encode(nil)
+	if refused, err := p.Copy(t.Context(), 1, []handover.Part{{Bucket: b, Seq: 1, Records: [][]byte{record}}}); refused != nil || err != nil {
+		t.Fatal(refused, err)
+	}
+	if refused, err := p.Order(t.Context(), handover.Order{Op: handover.Activate, Epoch: 1, Buckets: []int{b}, Seqs: []int64{1}}); refused != nil || err != nil {
+		t.Fatal(refused, err)
+	}
+	for _, seat := range geometry().Seats {
+		sub, decide := claim(f, "ann", "h"+seat, seat, time.Hour)
+		update(t, s, sub, decide)
+	}
+}
+
 // TestWhatCannotBeKeptIsRefused sends lines that this store would not give back, or that
 // would be taken for something else.
 func TestWhatCannotBeKeptIsRefused(t *testing.T) {

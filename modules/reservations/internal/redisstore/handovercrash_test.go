@@ -19,6 +19,47 @@ import (
 	"banyan/modules/reservations/internal/store"
 )
 
+// writers write until they have been refused often enough.
+type writers struct {
+	sync.WaitGroup
+	mu               sync.Mutex
+	written, refused map[string]bool
+	enough           chan struct{} // closed after some writes
+}
+
+func (w *writers) write(t *testing.T, s *redisstore.Store, writer int, flights []store.Flight) {
+	for n := 0; t.Context().Err() == nil; n++ {
+		f := flights[(writer+n)%len(flights)]
+		key := fmt.Sprintf("w%d-%d", writer, n)
+		err := s.Update(t.Context(), store.Subject{Bucket: bucket.Of(f.FlightID), FlightID: f.FlightID, Key: key},
+			func(st store.State) (store.Change, error) {
+				return store.Change{Record: &idempotency.Record{Fingerprint: "fp", Answer: []byte("{}"), CreatedAt: st.Now}, Event: "x"}, nil
+			})
+		if w.count(t, key, err) {
+			return
+		}
+	}
+}
+
+// count notes the outcome and tells whether to stop.
+func (w *writers) count(t *testing.T, key string, err error) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	switch errs.CodeOf(err) {
+	case "":
+		w.written[key] = true
+		if len(w.written) == 100 {
+			close(w.enough)
+		}
+	case errs.Misdirected:
+		w.refused[key] = true
+	case errs.Unavailable: // met too many others: unknown to us
+	default:
+		t.Errorf("%s: %v", key, err)
+	}
+	return len(w.refused) > 50
+}
+
 // TestFreezeDrains freezes buckets under writers: what was acknowledged is exported, what
 // was refused is not.
 func TestFreezeDrains(t *testing.T) {
@@ -31,41 +72,11 @@ func TestFreezeDrains(t *testing.T) {
 		for _, f := range flights {
 			buckets = append(buckets, bucket.Of(f.FlightID))
 		}
-		var mu sync.Mutex
-		written, refused := map[string]bool{}, map[string]bool{}
-		enough := make(chan struct{})
-		var writers sync.WaitGroup
-		for w := range 8 {
-			writers.Go(func() {
-				for n := 0; ; n++ {
-					f := flights[(w+n)%len(flights)]
-					key := fmt.Sprintf("w%d-%d", w, n)
-					err := s.Update(t.Context(), store.Subject{Bucket: bucket.Of(f.FlightID), FlightID: f.FlightID, Key: key},
-						func(st store.State) (store.Change, error) {
-							return store.Change{Record: &idempotency.Record{Fingerprint: "fp", Answer: []byte("{}"), CreatedAt: st.Now}, Event: "x"}, nil
-						})
-					mu.Lock()
-					switch errs.CodeOf(err) {
-					case "":
-						written[key] = true
-						if len(written) == 100 {
-							close(enough)
-						}
-					case errs.Misdirected:
-						refused[key] = true
-					case errs.Unavailable: // met too many others: unknown to us
-					default:
-						t.Errorf("%s: %v", key, err)
-					}
-					stop := len(refused) > 50
-					mu.Unlock()
-					if stop || t.Context().Err() != nil {
-						return
-					}
-				}
-			})
+		w := &writers{written: map[string]bool{}, refused: map[string]bool{}, enough: make(chan struct{})}
+		for n := range 8 {
+			w.Go(func() { w.write(t, s, n, flights) })
 		}
-		<-enough
+		<-w.enough
 		order(t, p, handover.Freeze, 2, buckets...)
 		exported := map[string]bool{}
 		for _, line := range lines(parts(t, p, 2, buckets...)) { // while they go on trying
@@ -75,18 +86,18 @@ func TestFreezeDrains(t *testing.T) {
 				exported[a.Key] = true
 			}
 		}
-		writers.Wait()
-		for key := range written {
+		w.Wait()
+		for key := range w.written {
 			if !exported[key] {
 				t.Errorf("%s was acknowledged, but not exported", key)
 			}
 		}
-		for key := range refused {
+		for key := range w.refused {
 			if exported[key] {
 				t.Errorf("%s was refused, but exported", key)
 			}
 		}
-		t.Logf("%d written, %d refused", len(written), len(refused))
+		t.Logf("%d written, %d refused", len(w.written), len(w.refused))
 	})
 }
 
@@ -121,10 +132,18 @@ func TestKilledWhileFilled(t *testing.T) {
 			}
 		}
 	}()
-	<-midway
+	select {
+	case <-midway:
+	case <-failed:
+		t.Fatal("the parts were not stored")
+	}
 	server.Kill9()
 	<-failed
 	server.Restart()
+	counter, ok := p.(interface{ Restarts() int64 })
+	if fencesOf(t, p, nil); !ok || counter.Restarts() != 1 {
+		t.Error("the restart was not noticed")
+	}
 	again := open(t, server.Addr, redisstore.Options{Namespace: ns}).Participant()
 	f := fencesOf(t, again, []int{b})[0]
 	if f.Mode != handover.Sealed || f.Epoch != 1 || f.Seq < acknowledged || f.Seq > acknowledged+1 {

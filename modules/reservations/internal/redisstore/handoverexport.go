@@ -41,7 +41,7 @@ func (l looked) fields() int64 {
 
 // Export implements handover.Participant. It costs a round trip for 250 buckets, and two
 // more for some thousand records.
-func (p *Participant) Export(ctx context.Context, epoch int64, buckets []int, each func(handover.Part) error) error {
+func (p *participant) Export(ctx context.Context, epoch int64, buckets []int, each func(handover.Part) error) error {
 	if err := handover.CheckBuckets(buckets); err != nil {
 		return err
 	}
@@ -70,7 +70,7 @@ func (p *Participant) Export(ctx context.Context, epoch int64, buckets []int, ea
 }
 
 // exportSome reads some buckets and, when nobody has changed them meanwhile, hands them on.
-func (p *Participant) exportSome(ctx context.Context, some []looked, each func(handover.Part) error) error {
+func (p *participant) exportSome(ctx context.Context, some []looked, each func(handover.Part) error) error {
 	buckets := make([]int, len(some))
 	for i, l := range some {
 		buckets[i] = l.fence.Bucket
@@ -115,7 +115,7 @@ func elsewhere(f handover.Fence) error {
 }
 
 // lookAt tells what buckets have, each as of one moment, the flights sorted.
-func (p *Participant) lookAt(ctx context.Context, buckets []int) ([]looked, error) {
+func (p *participant) lookAt(ctx context.Context, buckets []int) ([]looked, error) {
 	calls := make([]call, len(buckets))
 	for i, b := range buckets {
 		calls[i] = call{bucket: b}
@@ -147,7 +147,7 @@ func (p *Participant) lookAt(ctx context.Context, buckets []int) ([]looked, erro
 }
 
 // Digest implements handover.Participant.
-func (p *Participant) Digest(ctx context.Context, epoch int64, buckets []int) ([]handover.Digest, error) {
+func (p *participant) Digest(ctx context.Context, epoch int64, buckets []int) ([]handover.Digest, error) {
 	d := handover.NewDigester(buckets)
 	if err := p.Export(ctx, epoch, buckets, d.Add); err != nil {
 		return nil, err

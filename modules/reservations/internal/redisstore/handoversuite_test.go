@@ -107,7 +107,8 @@ func TestOrdersAreNotRepeated(t *testing.T) {
 		if err := <-busy; err != nil {
 			t.Fatal(err)
 		}
-		if got := scriptsRun(t, r.db) - before; got != sent {
+		// The last one, whose outcome is unknown, may not have arrived.
+		if got := scriptsRun(t, r.db) - before; got > sent || got < sent-1 {
 			t.Errorf("%d orders were carried out %d times", sent, got)
 		}
 	})

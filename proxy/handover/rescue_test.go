@@ -1,0 +1,91 @@
+package handover_test
+
+import (
+	"context"
+	"testing"
+
+	"banyan/modules/kernel/errs"
+	kernel "banyan/modules/kernel/handover"
+	"banyan/proxy/handover"
+)
+
+// grave is a participant that does not answer any more once it is dug.
+type grave struct {
+	kernel.Participant
+	dug bool
+}
+
+func (g *grave) Status(ctx context.Context, buckets []int) (kernel.Status, error) {
+	if g.dug {
+		return kernel.Status{}, errLine
+	}
+	return g.Participant.Status(ctx, buckets)
+}
+
+func (g *grave) Order(ctx context.Context, o kernel.Order) ([]kernel.Fence, error) {
+	if g.dug {
+		return nil, errLine
+	}
+	return g.Participant.Order(ctx, o)
+}
+
+// TestRescue: the extracted side is gone for good, with buckets at rest and with moves
+// in every phase; afterwards the home owns everything.
+func TestRescue(t *testing.T) {
+	s := newSides()
+	c, _ := moved(t, s) // 1 to 5 are owned away
+	g := &grave{Participant: s.away}
+	o := options(c.Journal(), s.home, g)
+	c = start(t, o)
+	if _, err := c.Rescue(t.Context(), "it burnt"); errs.CodeOf(err) != errs.Unsafe {
+		t.Errorf("it answers, and: %v", err)
+	}
+	if _, err := c.Rescue(t.Context(), ""); errs.CodeOf(err) != errs.Invalid {
+		t.Errorf("no reason, and: %v", err)
+	}
+	j := c.Journal()
+	back := begin(t, j, away, home, 2) // being copied home: its source is gone
+	give(t, s.home, kernel.Seal, back.Epoch, 2)
+	there := begin(t, j, home, away, 7) // committed; nobody was told
+	give(t, s.away, kernel.Seal, there.Epoch, 7)
+	give(t, s.home, kernel.Freeze, there.Epoch, 7)
+	there, err := j.Commit(t.Context(), there, 0, []int64{0})
+	must(t, there, err)
+	home3 := begin(t, j, away, home, 3) // committed home; the source was not revoked
+	give(t, s.home, kernel.Seal, home3.Epoch, 3)
+	home3, err = j.Commit(t.Context(), home3, 0, []int64{0})
+	must(t, home3, err)
+	early := begin(t, j, home, away, 8) // not committed, and owned by home: not a wreck
+	g.dug = true
+	done, err := c.Rescue(t.Context(), "it burnt")
+	if err != nil || done.Buckets != 6 {
+		t.Fatalf("got %+v, %v", done, err)
+	}
+	for _, b := range []int{1, 2, 3, 4, 5, 7} {
+		if err := s.home.Write(b, record(b, 9)); err != nil {
+			t.Errorf("home does not own bucket %d: %v", b, err)
+		}
+		if p := c.Map().Owner(b); p.Owner != home || p.Moving {
+			t.Errorf("bucket %d: %+v", b, p)
+		}
+	}
+	if list, err := s.home.Read(1); err != nil || len(list) != 2 {
+		t.Errorf("what home had is lost: %d records, %v", len(list), err)
+	}
+	for _, m := range []handover.Move{back, there, home3, done.Moves[0]} {
+		if row, err := j.Move(t.Context(), m.ID); err != nil || row.Outcome != handover.Recovered || row.Phase != handover.Ended {
+			t.Errorf("the journal has %+v, %v", row, err)
+		}
+	}
+	if open, err := j.Open(t.Context()); err != nil || len(open) != 1 || open[0].ID != early.ID {
+		t.Errorf("open: %+v, %v", open, err)
+	}
+	// It was not gone after all: it owns what it owned, which the audit sees.
+	g.dug = false
+	if err := c.Abort(t.Context(), early.ID, "tidy"); err != nil {
+		t.Error(err)
+	}
+	if report, err := c.Audit(t.Context()); err != nil || report.Counts[handover.Both] == 0 || !c.Map().Owner(1).Refused {
+		t.Errorf("the audit has %+v, %v", report, err)
+	}
+}
