@@ -3,7 +3,8 @@
 // and the seats and writes them, in one atomic step:
 //
 //	r:{b0042}:flights     hash  flight -> what is sold, and "#" -> the bucket's fence,
-//	                            "<mode> <epoch>"; stays when a bucket's seats move
+//	                            "<mode> <epoch>", "# seq" -> parts copied in the epoch;
+//	                            stays when a bucket's seats move
 //	r:{b0042}:s:<flight>  hash  seat -> record, "#" -> the flight's version,
 //	                            "c<customer>" -> seats held, derived from the records
 //	r:{b0042}:day         hash  what is kept for a day: "h<hold>", "i<idempotency key>"
