@@ -52,7 +52,7 @@ func TestMutantsAreCaught(t *testing.T) {
 		{model.TimerUnfreezes, found{model.Stuck, 9, 1}, found{model.Stuck, 8, 1}},
 		{model.CopyNoEpoch, found{model.Stuck, 23, 3}, found{model.I2, 22, 3}},
 		{model.CopyNoSeq, found{model.Stuck, 13, 1}, found{model.I2, 13, 1}},
-		{model.AbortNoCAS, found{model.Stuck, 10, 2}, found{model.Stuck, 9, 2}},
+		{model.AbortNoCAS, found{model.I5, 12, 2}, found{model.I5, 11, 2}},
 		{model.ActivateNoEpoch, found{model.I1, 22, 2}, found{model.I1, 20, 2}},
 		{model.ReadsSealed, found{model.I3, 5, 1}, found{model.I3, 5, 1}},
 		{model.RecordsStay, found{model.I2, 13, 1}, found{model.I2, 12, 1}},

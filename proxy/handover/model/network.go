@@ -38,11 +38,14 @@ func (s *scene) deliveries(i uint8) {
 // deliver carries out an order of attempt i at a store. If a coordinator waits for its
 // answer, the answer may come, which leads to the next stage, or be lost. An answer that
 // comes late is no step of its own, for a coordinator may rest before whatever it does
-// next. A refusal teaches nothing that a timer would not: an epoch may be given up at any
-// time before its commit.
+// next.
 func (s *scene) deliver(i uint8, o order, at side, seq uint8, waits, next stage) {
 	to := s.state
+	if s.busy(at) {
+		return
+	}
 	if !s.carryOut(&to, o, at, firstEpoch+1+i, seq) {
+		s.refuse(i, o, at, waits, next)
 		return
 	}
 	l := label{act: didOrder, side: at, epoch: firstEpoch + 1 + i, arg: uint8(o), willed: resendable(o)}
@@ -58,12 +61,29 @@ func (s *scene) deliver(i uint8, o order, at side, seq uint8, waits, next stage)
 // nobody can rely on the arrival.
 func resendable(o order) bool { return o == opReactivate || o == opSealSource || o == opActivate }
 
-// carryOut moves a store's fence, or leaves it. At the home store every order takes the
-// fence's row for itself, and so waits for the writes that share it.
-func (s *scene) carryOut(to *state, o order, at side, epoch, seq uint8) bool {
-	if at == home && s.writing() && s.mutant != NoDrain {
-		return false
+// refuse is the answer to an order that was not carried out. Before the commit it teaches
+// nothing that a timer would not: the epoch may be given up at any time. After it, a source
+// that says it owns nothing, in no later epoch, has nothing to be revoked; and one that
+// refuses to be reactivated will not change its mind, so that the move ends all the same.
+func (s *scene) refuse(i uint8, o order, at side, waits, next stage) {
+	f, epoch := s.stores[at].fence, firstEpoch+1+i
+	ends := o == opReactivate || o == opSealSource && !f.readable() && f.epoch <= epoch
+	if !ends || s.attempts[i].stage != waits {
+		return
 	}
+	to := s.state
+	to.attempts[i].stage = next
+	s.emit(label{act: didRefuse, side: at, epoch: epoch, arg: uint8(o), willed: true}, &to, "")
+}
+
+// busy: at the home store every order and every part takes the fence's row for itself,
+// and so waits for the writes that share it.
+func (s *scene) busy(at side) bool {
+	return at == home && s.writing() && s.mutant != NoDrain
+}
+
+// carryOut moves a store's fence, or leaves it.
+func (s *scene) carryOut(to *state, o order, at side, epoch, seq uint8) bool {
 	st := &to.stores[at]
 	out := s.table.next(st.fence, o, epoch, seq)
 	if !out.ok {
@@ -83,7 +103,7 @@ func (s *scene) carryOut(to *state, o order, at side, epoch, seq uint8) bool {
 func (s *scene) copyPart(i, seq uint8, part data, waits, next stage) {
 	at := s.attempts[i].from.other()
 	to := s.state
-	if !s.carryOut(&to, opCopy, at, firstEpoch+1+i, seq) {
+	if s.busy(at) || !s.carryOut(&to, opCopy, at, firstEpoch+1+i, seq) {
 		return
 	}
 	if part.record {

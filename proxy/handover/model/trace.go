@@ -17,6 +17,7 @@ const (
 	didRestart               // of a store
 	didTake                  // of an epoch
 	didOrder                 // an order, or a part, was carried out
+	didRefuse                // an order whose refusal settles something
 	didStep                  // of a coordinator
 	didTimeOut               // of a source
 )
@@ -117,6 +118,8 @@ func (w *world) line(l label, was, now *state) string {
 			return text
 		}
 		return text + " (the answer is lost, or nobody waits for it)"
+	case didRefuse:
+		return fmt.Sprintf("%s: %s(%d) is refused: %s", l.side, order(l.arg).op(), l.epoch, st.fence)
 	case didTimeOut:
 		return fmt.Sprintf("%s: a timer unfreezes: %s", l.side, st.fence)
 	case didStep:
@@ -140,7 +143,7 @@ func (w *world) stepLine(l label, was, now *state) string {
 	who := fmt.Sprintf("coordinator %d: ", l.epoch)
 	if a.kind == abort {
 		if stage(l.arg) == abortFinished {
-			return who + "Reactivate was acknowledged; journal idle"
+			return who + "Reactivate was answered; journal idle"
 		}
 		return who + "dies; another must ask again"
 	}
