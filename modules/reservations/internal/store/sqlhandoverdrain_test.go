@@ -40,17 +40,17 @@ func waiting(t *testing.T, db *sqldb.DB, like string) string {
 
 const waitsForFence = "SELECT bucket,epoch,mode,seq FROM fences%FOR UPDATE%"
 
-// blockSeat locks the row of a seat, so that a writer of it stops after it has read its
-// fence and before it commits.
+// blockSeat writes a seat and does not commit, so that a writer of it stops after it has
+// read its fence and before it commits.
 func blockSeat(t *testing.T, db *sqldb.DB, flight string) *sqlx.Tx {
 	t.Helper()
-	exec(t, db, "INSERT INTO seats(bucket,flight_id,seat,kind,ref,customer_id,expires_at) VALUES(?,?,'1A','H','x','',1)", bucket.Of(flight), flight)
 	blocker, err := db.Writer().BeginTxx(t.Context(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = blocker.Rollback() })
-	if _, err := blocker.ExecContext(t.Context(), "UPDATE seats SET ref='y' WHERE bucket=? AND flight_id=? AND seat='1A'", bucket.Of(flight), flight); err != nil {
+	if _, err := blocker.ExecContext(t.Context(), "INSERT INTO seats(bucket,flight_id,seat,kind,ref,customer_id,expires_at) VALUES(?,?,'1A','H','x','',1)",
+		bucket.Of(flight), flight); err != nil {
 		t.Fatal(err)
 	}
 	return blocker
