@@ -29,6 +29,13 @@ func dataMutants() []mutant {
 		{"exports another epoch", func(m *Memory) handover.Participant { return anyEpoch{m, false, true} }},
 		{"exports nothing of what is read-only", func(m *Memory) handover.Participant { return hides{m, handover.ReadOnly} }},
 		{"exports nothing of what is sealed", func(m *Memory) handover.Participant { return hides{m, handover.Sealed} }},
+		{"goes on when the reader gives up", func(m *Memory) handover.Participant { return deaf{m} }},
+	}
+}
+
+// partMutants export other parts than they have.
+func partMutants() []mutant {
+	return []mutant{
 		{"exports only the first part", func(m *Memory) handover.Participant {
 			return exports{m, func(parts []handover.Part) []handover.Part {
 				return slices.DeleteFunc(parts, func(p handover.Part) bool { return p.Seq > 1 })
@@ -76,7 +83,6 @@ func dataMutants() []mutant {
 				return parts[:min(2, len(parts))]
 			}}
 		}},
-		{"goes on when the reader gives up", func(m *Memory) handover.Participant { return deaf{m} }},
 	}
 }
 

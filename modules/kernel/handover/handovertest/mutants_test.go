@@ -40,7 +40,7 @@ func small() Options {
 }
 
 func TestMutants(t *testing.T) {
-	for _, one := range slices.Concat(tableMutants(), copyMutants(), dataMutants(), answerMutants()) {
+	for _, one := range slices.Concat(tableMutants(), copyMutants(), dataMutants(), partMutants(), answerMutants()) {
 		t.Run(one.name, func(t *testing.T) {
 			report := Check(t.Context(), one.breed(NewMemory()), small())
 			var found []string
