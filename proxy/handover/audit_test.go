@@ -45,17 +45,19 @@ func TestAudit(t *testing.T) {
 	give(t, s.away, kernel.Freeze, m.Epoch+1, 3)  // the journal came back with less
 	s.away.Own(0, 4)                              // its fences are lost
 	s.home.Own(1, 4)                              // and the other side has an old one
+	s.home.Own(1, 5)                              // a side that is to be read only while the other one is active
+	give(t, s.home, kernel.Freeze, m.Epoch, 5)
 	report, err := c.Audit(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := map[int]handover.Violation{1: handover.Both, 2: handover.Behind, 3: handover.Ahead, 4: handover.Both}
+	want := map[int]handover.Violation{1: handover.Both, 2: handover.Behind, 3: handover.Ahead, 4: handover.Both, 5: handover.Both}
 	for _, f := range report.Findings {
 		if want[f.Bucket] != f.Violation || f.Owner != away || f.Epoch != m.Epoch {
 			t.Errorf("found %+v, want %s", f, want[f.Bucket])
 		}
 	}
-	if len(report.Findings) != len(want) || report.Owned != 10000-len(want) || report.Counts[handover.Both] != 2 {
+	if len(report.Findings) != len(want) || report.Owned != 10000-len(want) || report.Counts[handover.Both] != 3 {
 		t.Errorf("the report is %+v", report)
 	}
 	for b := range 6 {

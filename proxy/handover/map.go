@@ -135,15 +135,23 @@ func (m *Map) look(ctx context.Context) error {
 		return err
 	}
 	m.swap(func(now *Snapshot) *Snapshot {
-		for i, b := range now.Buckets { // what was published here while the journal was read
-			if b.Changed > after.Buckets[i].Changed && err == nil {
-				err = after.adopt(i, b, now.Names)
-			}
-			after.Buckets[i].Refused = b.Refused
-		}
+		err = after.merge(now)
 		return after
 	})
 	return err
+}
+
+// merge takes over what was published here while the journal was read, and the marks.
+func (s *Snapshot) merge(now *Snapshot) error {
+	for i, b := range now.Buckets {
+		if b.Changed > s.Buckets[i].Changed {
+			if err := s.adopt(i, b, now.Names); err != nil {
+				return err
+			}
+		}
+		s.Buckets[i].Refused = b.Refused
+	}
+	return nil
 }
 
 // adopt takes a bucket over from a snapshot with other names.

@@ -285,6 +285,34 @@ func TestTargetCatchesUp(t *testing.T) {
 	}
 }
 
+// TestMoveThatAnotherCoordinatorTook: the first one leaves it alone from then on.
+func TestMoveThatAnotherCoordinatorTook(t *testing.T) {
+	s, seen := newSides(), []kernel.Order{}
+	j := newJournal(t, migrated(t, dbtest.SQLite(t)))
+	other := start(t, options(j, s.home, s.away))
+	a := &odd{Participant: s.away, copy: func() error {
+		open, err := j.Open(t.Context())
+		if err == nil {
+			err = other.Abort(t.Context(), open[0].ID, "I believe that it is dead")
+		}
+		return err
+	}}
+	c := start(t, options(j, failing(s.home, kernel.Recover, 0, false, &seen), a))
+	if err := s.home.Write(1, record(1, 1)); err != nil {
+		t.Fatal(err)
+	}
+	_, err := c.Move(t.Context(), handover.Batch{Source: home, Target: away, Buckets: []int{1}})
+	if err == nil || !strings.Contains(err.Error(), "another coordinator") {
+		t.Errorf("got %v", err)
+	}
+	if n := len(seen); n != 1 || seen[0].Op != kernel.Freeze {
+		t.Errorf("it went on: %+v", seen)
+	}
+	if err := s.home.Write(1, record(1, 2)); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestCancelledMoveIsSettled: a process that stops does not leave frozen buckets behind.
 func TestCancelledMoveIsSettled(t *testing.T) {
 	s := newSides()

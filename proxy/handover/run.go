@@ -171,6 +171,10 @@ func (c *Coordinator) run(ctx context.Context, b Batch) {
 	began := time.Now()
 	_, err := c.Move(ctx, b)
 	c.learned(b, err)
+	if isLost(err) {
+		wait(ctx, c.o.Poll) // somebody was faster, and may be again
+		return
+	}
 	if c.o.Load == nil {
 		return
 	}
