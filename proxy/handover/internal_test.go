@@ -63,12 +63,12 @@ func TestPaceKeepsWithinTheBudget(t *testing.T) {
 	}
 }
 
-func TestQuantile(t *testing.T) {
+func TestP99(t *testing.T) {
 	list := make([]time.Duration, 100)
 	for i := range list {
 		list[i] = time.Duration(100 - i)
 	}
-	if quantile(list, 0.99) != 99 || quantile(list[:1], 0.99) != 1 || quantile(nil, 0.99) != 0 {
+	if p99(list) != 99 || p99(list[:1]) != 1 || p99(nil) != 0 {
 		t.Error("wrong quantiles")
 	}
 }

@@ -173,28 +173,37 @@ func TestAllOrNone(t *testing.T) {
 	})
 }
 
+// scores count who won what.
+type scores struct {
+	t      *testing.T
+	mu     sync.Mutex
+	epochs map[int64]int
+	wins   map[string]int
+}
+
+func (s *scores) won(what string, m handover.Move, err error) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err != nil {
+		if errs.CodeOf(err) != errs.PreconditionFailed {
+			s.t.Errorf("%s: %v", what, err)
+		}
+		return false
+	}
+	s.wins[what]++
+	if what != "commit" {
+		s.epochs[m.Epoch]++
+	}
+	return true
+}
+
 // TestTwoJournalsRace: of two that begin, commit or give up the same, one wins, epochs
 // are handed out once, and every bucket is in one move at most.
 func TestTwoJournalsRace(t *testing.T) {
 	each(t, func(t *testing.T, db *sqldb.DB) {
 		newJournal(t, db)
-		var mu sync.Mutex
-		epochs, wins := map[int64]int{}, map[string]int{}
-		won := func(what string, m handover.Move, err error) bool {
-			mu.Lock()
-			defer mu.Unlock()
-			if err != nil {
-				if errs.CodeOf(err) != errs.PreconditionFailed {
-					t.Errorf("%s: %v", what, err)
-				}
-				return false
-			}
-			wins[what]++
-			if what == "begin" || what == "abort" {
-				epochs[m.Epoch]++
-			}
-			return true
-		}
+		scores := scores{t: t, epochs: map[int64]int{}, wins: map[string]int{}}
+		won := scores.won
 		moves := make(chan handover.Move, 64)
 		var group sync.WaitGroup
 		for who := range 2 {
@@ -227,10 +236,10 @@ func TestTwoJournalsRace(t *testing.T) {
 			}
 		}
 		group.Wait()
-		if wins["begin"] == 0 || wins["commit"]+wins["abort"] != wins["begin"] {
+		if wins := scores.wins; wins["begin"] == 0 || wins["commit"]+wins["abort"] != wins["begin"] {
 			t.Errorf("wins: %v", wins)
 		}
-		for e, n := range epochs {
+		for e, n := range scores.epochs {
 			if n > 1 {
 				t.Errorf("epoch %d was handed out %d times", e, n)
 			}

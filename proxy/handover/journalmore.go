@@ -2,7 +2,6 @@ package handover
 
 import (
 	"context"
-	"database/sql"
 	"time"
 
 	kernel "banyan/modules/kernel/handover"
@@ -139,11 +138,4 @@ func (j *Journal) Rescue(ctx context.Context, b Batch, from Move, coordinator st
 		return nil
 	})
 	return m, err
-}
-
-// Home gives the route's home as the journal has it.
-func (j *Journal) Home(ctx context.Context) (string, error) {
-	var home sql.NullString
-	err := j.db.Reader().GetContext(ctx, &home, "SELECT home FROM handover_routes WHERE route=?", j.route)
-	return home.String, sqldb.Fail(err)
 }

@@ -116,12 +116,11 @@ func failing(p kernel.Participant, op kernel.Op, n int, done bool, seen *[]kerne
 	}}
 }
 
-// TestWhatGoesWrongBeforeTheCommit: the source owns its buckets again, in a new epoch,
-// and no order was sent twice in one epoch.
-func TestWhatGoesWrongBeforeTheCommit(t *testing.T) {
-	db := migrated(t, dbtest.SQLite(t))
-	newJournal(t, db)
-	for name, build := range map[string]func(sides, *[]kernel.Order) (h, a kernel.Participant, o handover.Options){
+// trouble gives participants of which one does not do what it should, and options.
+type trouble func(sides, *[]kernel.Order) (h, a kernel.Participant, o handover.Options)
+
+func troubles() map[string]trouble {
+	return map[string]trouble{
 		"seal fails": func(s sides, seen *[]kernel.Order) (kernel.Participant, kernel.Participant, handover.Options) {
 			return s.home, failing(s.away, kernel.Seal, 1, false, seen), handover.Options{}
 		},
@@ -147,7 +146,15 @@ func TestWhatGoesWrongBeforeTheCommit(t *testing.T) {
 			s.away.Say(true, map[string]int64{"flights": 9})
 			return s.home, s.away, handover.Options{StepTimeout: 30 * time.Millisecond}
 		},
-	} {
+	}
+}
+
+// TestWhatGoesWrongBeforeTheCommit: the source owns its buckets again, in a new epoch,
+// and no order was sent twice in one epoch.
+func TestWhatGoesWrongBeforeTheCommit(t *testing.T) {
+	db := migrated(t, dbtest.SQLite(t))
+	newJournal(t, db)
+	for name, build := range troubles() {
 		t.Run(name, func(t *testing.T) {
 			j := handover.NewJournal(db, name)
 			s, seen := newSides(), []kernel.Order{}

@@ -70,11 +70,11 @@ func count(ctx context.Context, s Side, buckets []int) (records int64, estimated
 	return records, false, nil
 }
 
-// quantile gives the q-quantile of durations, 0 if there are none; it sorts them.
-func quantile(d []time.Duration, q float64) time.Duration {
+// p99 gives what 99 of 100 durations do not exceed, 0 if there are none; it sorts them.
+func p99(d []time.Duration) time.Duration {
 	if len(d) == 0 {
 		return 0
 	}
 	slices.Sort(d)
-	return d[max(0, min(len(d)-1, ceil(q*float64(len(d)))-1))]
+	return d[ceil(0.99*float64(len(d)))-1]
 }

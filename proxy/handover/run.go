@@ -248,7 +248,7 @@ func (c *Coordinator) Progress() Progress {
 		Tally: tally(c.ranks.Cohort(st.desired.Weight, st.desired.Pins), s, c.o.Away.Name), Weight: st.desired.Weight, Paused: st.desired.Paused,
 		Goal: st.goal, Failures: st.failures, Error: st.lastError,
 		Batch:    c.pace[0].limit(c.o.PauseBudget, c.o.MaxBuckets),
-		PauseP99: quantile(append(c.pace[0].recent(), c.pace[1].recent()...), 0.99),
+		PauseP99: p99(append(c.pace[0].recent(), c.pace[1].recent()...)),
 	}
 	p.Done = max(0, p.Goal-p.Wrong)
 	if took := time.Since(st.began).Seconds(); st.moved > 0 && took > 0 {
