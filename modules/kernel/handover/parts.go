@@ -78,7 +78,7 @@ func (d *Digester) Add(p Part) error {
 func (d *Digester) finish() {
 	d.digests[d.at].SHA256 = hex.EncodeToString(d.sum.Sum(nil))
 	d.sum.Reset()
-	d.at, d.seq, d.last = d.at+1, 0, d.last[:0]
+	d.at, d.seq = d.at+1, 0
 }
 
 // Digests ends the reading and gives a digest for each bucket, in the order asked for.

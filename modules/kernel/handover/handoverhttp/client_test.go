@@ -64,6 +64,7 @@ func TestAnswersThatMakeNoSense(t *testing.T) {
 		"a late start":           part(7, 2) + end(1),
 		"no parts":               `{"refused":[]}`,
 		"a page":                 "<html></html>\n",
+		"a record that is none":  `{"bucket":7,"seq":1,"records":1}` + "\n[]\n" + end(1),
 	} {
 		if err := exportOf(t, answering(t, partsType, body), 7, 8); errs.CodeOf(err) != errs.BadGateway {
 			t.Errorf("export, %s: %v", name, err)
@@ -104,19 +105,21 @@ func TestErrorsAreRebuilt(t *testing.T) {
 }
 
 func TestRedirectsAreNotFollowed(t *testing.T) {
-	var asked atomic.Int32
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		asked.Add(1)
-		http.Redirect(w, r, "/elsewhere", http.StatusTemporaryRedirect)
-	}))
-	t.Cleanup(server.Close)
-	for name, err := range calls(t.Context(), clientOf(t, server.URL)) {
-		if errs.CodeOf(err) != errs.BadGateway {
-			t.Errorf("%s: %v", name, err)
+	for _, status := range []int{http.StatusTemporaryRedirect, http.StatusSeeOther} {
+		var asked atomic.Int32
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			asked.Add(1)
+			http.Redirect(w, r, "/elsewhere", status)
+		}))
+		t.Cleanup(server.Close)
+		for name, err := range calls(t.Context(), clientOf(t, server.URL)) {
+			if errs.CodeOf(err) != errs.BadGateway {
+				t.Errorf("%s: %v", name, err)
+			}
 		}
-	}
-	if asked.Load() != 5 {
-		t.Errorf("%d requests for 5 calls", asked.Load())
+		if asked.Load() != 5 {
+			t.Errorf("%d requests for 5 calls", asked.Load())
+		}
 	}
 }
 
@@ -132,7 +135,8 @@ func calls(ctx context.Context, p handover.Participant) map[string]error {
 }
 
 // TestNothingIsSentTwice keeps a connection, closes it as the next request comes, and
-// counts what arrives. With the client's protection gone, status comes twice.
+// counts what arrives. Without the client's
+// protection, status comes twice.
 func TestNothingIsSentTwice(t *testing.T) {
 	for _, call := range []string{"status", "order", "export", "copy", "digest"} {
 		t.Run(call, func(t *testing.T) {
@@ -200,6 +204,34 @@ func once(l net.Listener, arrived *atomic.Int32) {
 				}
 			}
 		}()
+	}
+}
+
+// looking is a transport that looks at requests and sends none.
+type looking func(*http.Request)
+
+func (l looking) RoundTrip(r *http.Request) (*http.Response, error) {
+	l(r)
+	return nil, errors.New("nobody is there")
+}
+
+// TestNothingCanBeSentAgain: a transport repeats a request by itself only if it has no
+// body, or one that it can get again, or a key that says that it may.
+func TestNothingCanBeSentAgain(t *testing.T) {
+	requests := 0
+	p := handoverhttp.NewClient("http://x", "reservations", "", looking(func(r *http.Request) {
+		requests++
+		if r.Body == nil || r.Body == http.NoBody || r.GetBody != nil || r.Header["Idempotency-Key"] != nil || r.Header["X-Idempotency-Key"] != nil {
+			t.Errorf("%s %s may be sent again", r.Method, r.URL)
+		}
+	}))
+	for name, err := range calls(t.Context(), p) {
+		if errs.CodeOf(err) != errs.Unavailable {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if requests != 5 {
+		t.Errorf("%d requests for 5 calls", requests)
 	}
 }
 

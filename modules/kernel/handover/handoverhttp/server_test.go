@@ -9,6 +9,7 @@ import (
 	"maps"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"banyan/modules/kernel/errs"
@@ -140,6 +141,9 @@ func badCopies() map[string]badRequest {
 		"too many records":    {"POST", "copy?epoch=3", partsType, `{"bucket":7,"seq":1,"records":501}` + "\n" + end, errs.Invalid},
 		"head lacks":          {"POST", "copy?epoch=3", partsType, `{"bucket":7,"records":1}` + "\n" + `{"a":1}` + "\n" + end, errs.Invalid},
 		"head and end":        {"POST", "copy?epoch=3", partsType, `{"bucket":7,"seq":1,"records":0,"end":true,"parts":1}` + "\n", errs.Invalid},
+		"more, and an end":    {"POST", "copy?epoch=3", partsType, part + end + "\n" + end, errs.Invalid},
+		"head and end, end":   {"POST", "copy?epoch=3", partsType, `{"bucket":7,"seq":1,"records":0,"end":true,"parts":1}` + "\n" + end, errs.Invalid},
+		"too many parts":      {"POST", "copy?epoch=3", partsType, strings.Repeat(`{"bucket":7,"seq":1,"records":0}`+"\n", 2*handover.MaxBuckets+1), errs.TooLarge},
 		"huge head":           {"POST", "copy?epoch=3", partsType, strings.Repeat(" ", 300) + part + end, errs.Invalid},
 		"record is no JSON":   {"POST", "copy?epoch=3", partsType, `{"bucket":7,"seq":1,"records":1}` + "\n" + `{"a":}` + "\n" + end, errs.Invalid},
 		"too long together":   {"POST", "copy?epoch=3", partsType, `{"bucket":7,"seq":1,"records":2}` + "\n" + `{"a":1}` + "\n" + `{"b":"` + strings.Repeat("x", handover.MaxPartBytes) + `"}` + "\n" + end, errs.Invalid},
@@ -152,7 +156,8 @@ func TestBadRequests(t *testing.T) {
 	if _, err := m.Order(t.Context(), handover.Order{Op: handover.Seal, Epoch: 3, Buckets: []int{7}}); err != nil {
 		t.Fatal(err)
 	}
-	url := serve(t, m) + base
+	asked := &counting{Participant: m}
+	url := serve(t, asked) + base
 	all := badRequests()
 	maps.Copy(all, badCopies())
 	for name, c := range all {
@@ -162,12 +167,46 @@ func TestBadRequests(t *testing.T) {
 			if err := json.Unmarshal([]byte(text), &p); err != nil || errs.Code(p.Code) != c.want || p.Detail == "" || status != errs.Status(c.want) || header.Get("Content-Type") != web.ProblemType {
 				t.Errorf("%d %.300s; want %s", status, text, c.want)
 			}
+			if asked.calls.Swap(0) != 0 && c.want != errs.Misdirected {
+				t.Error("the participant was asked")
+			}
 			s, err := m.Status(t.Context(), nil)
 			if err != nil || fmt.Sprint(s.Fences) != "[{7 3 sealed 0}]" {
 				t.Errorf("it had an effect: %v, %v", s.Fences, err)
 			}
 		})
 	}
+}
+
+// counting counts what gets through to a participant.
+type counting struct {
+	handover.Participant
+	calls atomic.Int32
+}
+
+func (p *counting) Status(ctx context.Context, buckets []int) (handover.Status, error) {
+	p.calls.Add(1)
+	return p.Participant.Status(ctx, buckets)
+}
+
+func (p *counting) Order(ctx context.Context, o handover.Order) ([]handover.Fence, error) {
+	p.calls.Add(1)
+	return p.Participant.Order(ctx, o)
+}
+
+func (p *counting) Export(ctx context.Context, epoch int64, buckets []int, each func(handover.Part) error) error {
+	p.calls.Add(1)
+	return p.Participant.Export(ctx, epoch, buckets, each)
+}
+
+func (p *counting) Copy(ctx context.Context, epoch int64, parts []handover.Part) ([]handover.Fence, error) {
+	p.calls.Add(1)
+	return p.Participant.Copy(ctx, epoch, parts)
+}
+
+func (p *counting) Digest(ctx context.Context, epoch int64, buckets []int) ([]handover.Digest, error) {
+	p.calls.Add(1)
+	return p.Participant.Digest(ctx, epoch, buckets)
 }
 
 func TestToken(t *testing.T) {
@@ -227,12 +266,37 @@ func TestExportThatBreaks(t *testing.T) {
 	if err := m.Write(7, []byte(`{}`)); err != nil {
 		t.Fatal(err)
 	}
-	p := clientOf(t, serve(t, breaks{m}))
+	url := serve(t, breaks{m})
+	p := clientOf(t, url)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url+base+"export", strings.NewReader(`{"buckets":[7]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", jsonType)
+	req.Header.Set("Authorization", "Bearer "+token)
+	if resp, err := http.DefaultTransport.RoundTrip(req); err == nil {
+		if text, err := io.ReadAll(resp.Body); err == nil {
+			t.Errorf("an export that failed on its way ends as if it were whole: %s", text)
+		}
+		_ = resp.Body.Close()
+	}
 	none := func(handover.Part) error { return nil }
 	if err := p.Export(t.Context(), 1, []int{7}, none); err == nil {
 		t.Error("an export that failed on its way was taken for whole")
 	}
 	if err := p.Export(t.Context(), 1, []int{8}, none); errs.CodeOf(err) != errs.Unavailable || !strings.Contains(err.Error(), "store is gone") {
 		t.Errorf("an export that failed before its first part: %v", err)
+	}
+}
+
+// bare says nothing of itself.
+type bare struct{ handover.Participant }
+
+func (bare) Status(context.Context, []int) (handover.Status, error) { return handover.Status{}, nil }
+
+func TestStatusOfNothing(t *testing.T) {
+	status, _, text := ask(t, "GET", serve(t, bare{})+base+"status", "", "")
+	if want := `{"fences":[],"durable":false,"follows":{}}` + "\n"; status != 200 || text != want {
+		t.Errorf("%d %s, want %s", status, text, want)
 	}
 }
