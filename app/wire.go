@@ -9,6 +9,7 @@ import (
 
 	"banyan/modules/flights/flightshttp"
 	"banyan/modules/flights/flightslocal"
+	"banyan/modules/kernel/handover"
 	"banyan/modules/kernel/health"
 	"banyan/modules/kernel/service"
 	"banyan/modules/kernel/web"
@@ -50,6 +51,9 @@ func wire(ctx context.Context, svc *service.Service, d *data, config *routes.Con
 	b.router, err = proxy.New(ctx, proxy.Options{
 		Config: config, Modules: map[string]http.Handler{routes.Monolith: monolith},
 		Weights: weights.New(d.proxy), Log: svc.Log, Registry: svc.Registry,
+		Handover: proxy.Handover{
+			Journal: d.proxy, Participants: map[string]handover.Participant{reservationsData: b.reservations.Participant()},
+		},
 	})
 	if err != nil {
 		return nil, err

@@ -31,6 +31,8 @@ const (
 	Set      Action = "set"
 	Flip     Action = "flip"     // all to the other backend, or all back home
 	Rollback Action = "rollback" // all to the home
+	Pause    Action = "pause"    // weights as they are, but no data is moved until any other order
+	Resume   Action = "resume"
 )
 
 // Outcome is what an Order did, or, on a dry run, would do.
@@ -79,7 +81,7 @@ func (p *Router) Apply(ctx context.Context, o Order) (Outcome, error) {
 	}
 	err = p.store.Set(ctx, weights.Change{
 		Route: o.Route, Action: string(o.Action), From: r.weights, To: to, Fingerprint: r.Fingerprint,
-		IfVersion: row.Version, Actor: o.Actor, Reason: o.Reason, RequestID: o.RequestID,
+		IfVersion: row.Version, Pause: o.Action == Pause, Actor: o.Actor, Reason: o.Reason, RequestID: o.RequestID,
 	})
 	if err != nil {
 		return Outcome{}, err
@@ -109,6 +111,11 @@ func (r *route) target(o Order) (weights.Weights, error) {
 			return nil, err
 		}
 		to[other] = canary.Full
+	case Pause, Resume:
+		if r.mover == nil {
+			return nil, errs.E(errs.Invalid, "route %s moves no data that could be paused", r.ID)
+		}
+		return r.weights, nil
 	case Set:
 		return r.merge(o.Weights)
 	}

@@ -20,9 +20,10 @@ type node struct {
 
 // target is one pattern of a route.
 type target struct {
-	route    *route
-	pattern  string
-	segments []int // by index in route.HashOn: the segment of a path key, or -1
+	route     *route
+	pattern   string
+	segments  []int // by index in route.HashOn: the segment of a path key, or -1
+	aggregate []int // likewise, of a stateful route's aggregate
 }
 
 // targets are the routes of one pattern by method.
@@ -87,7 +88,11 @@ func (n *node) add(r *route) error {
 		if err != nil {
 			return err
 		}
-		n.put(segments, &target{route: r, pattern: path, segments: keySegments(r.HashOn, segments)}, r.Methods)
+		t := &target{route: r, pattern: path, segments: keySegments(r.HashOn, segments)}
+		if r.Stateful != nil {
+			t.aggregate = keySegments(r.Stateful.Aggregate, segments)
+		}
+		n.put(segments, t, r.Methods)
 	}
 	return nil
 }
@@ -135,7 +140,7 @@ func keySegments(keys []routes.Key, segments []routes.Segment) []int {
 	for i, k := range keys {
 		at[i] = -1
 		for j, s := range segments {
-			if k.From == routes.FromPath && s.Param == k.Name {
+			if (k.From == routes.FromPath || k.From == routes.FromID) && s.Param == k.Name {
 				at[i] = j
 			}
 		}

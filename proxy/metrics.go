@@ -7,6 +7,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/sirupsen/logrus"
+
+	"banyan/proxy/canary"
 )
 
 // metrics are the router's; their names are a contract.
@@ -15,10 +17,12 @@ type metrics struct {
 	calls    *prometheus.HistogramVec
 	reloads  *prometheus.CounterVec
 	polls    prometheus.Counter
+	moveMetrics
 }
 
 func newMetrics(registry prometheus.Registerer, p *Router) (*metrics, error) {
 	m := &metrics{
+		moveMetrics: newMoveMetrics(),
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "banyan_route_requests_total",
 			Help: "Requests handed to a backend, by route; one that failed over counts for both backends.",
@@ -40,7 +44,7 @@ func newMetrics(registry prometheus.Registerer, p *Router) (*metrics, error) {
 	if registry == nil {
 		return m, nil
 	}
-	for _, c := range []prometheus.Collector{m.requests, m.calls, m.reloads, m.polls, newTableCollector(p)} {
+	for _, c := range append(m.collectors(), m.requests, m.calls, m.reloads, m.polls, newTableCollector(p)) {
 		if err := registry.Register(c); err != nil {
 			var already prometheus.AlreadyRegisteredError
 			if errors.As(err, &already) {
@@ -57,6 +61,8 @@ func newMetrics(registry prometheus.Registerer, p *Router) (*metrics, error) {
 type tableCollector struct {
 	router                 *Router
 	weight, healthy, valid *prometheus.Desc
+	// of stateful routes
+	buckets, waiters, violations *prometheus.Desc
 }
 
 func newTableCollector(p *Router) *tableCollector {
@@ -69,6 +75,12 @@ func newTableCollector(p *Router) *tableCollector {
 			"1 while a backend's health checks pass, or when it has none.", []string{"backend"}, nil),
 		valid: prometheus.NewDesc("banyan_routes_config_valid",
 			"0 while the routes.yaml on disk is refused and the one before it is in force.", nil, nil),
+		buckets: prometheus.NewDesc("banyan_bucket_state",
+			"Buckets of a stateful route by owner and by what the router may do with them.", []string{"route", "owner", "mode"}, nil),
+		waiters: prometheus.NewDesc("banyan_waiters",
+			"Requests that wait for a bucket that is being moved.", []string{"route"}, nil),
+		violations: prometheus.NewDesc("banyan_audit_violations_total",
+			"Buckets that the last audit found to be otherwise than the journal says.", []string{"route", "invariant"}, nil),
 	}
 }
 
@@ -77,6 +89,9 @@ func (c *tableCollector) Describe(out chan<- *prometheus.Desc) {
 	out <- c.weight
 	out <- c.healthy
 	out <- c.valid
+	out <- c.buckets
+	out <- c.waiters
+	out <- c.violations
 }
 
 // Collect implements prometheus.Collector.
@@ -97,11 +112,29 @@ func (c *tableCollector) Collect(out chan<- prometheus.Metric) {
 	}
 	for _, r := range append([]*route{t.rest}, t.routes...) {
 		for i := range r.arms {
-			for _, kind := range []string{"desired", "actual"} {
-				out <- prometheus.MustNewConstMetric(c.weight, prometheus.GaugeValue, r.arms[i].weight.Ratio(), r.ID, r.arms[i].backend.Name, kind)
-			}
+			desired := r.arms[i].weight
+			out <- prometheus.MustNewConstMetric(c.weight, prometheus.GaugeValue, desired.Ratio(), r.ID, r.arms[i].backend.Name, "desired")
+			out <- prometheus.MustNewConstMetric(c.weight, prometheus.GaugeValue, r.actual(i).Ratio(), r.ID, r.arms[i].backend.Name, "actual")
+		}
+		if r.mover != nil {
+			c.collect(r.mover, out)
 		}
 	}
+}
+
+// actual is the share that an arm has: of the callers, or of the buckets.
+func (r *route) actual(i int) canary.Weight {
+	if r.mover == nil {
+		return r.arms[i].weight
+	}
+	away := r.mover.actual()
+	switch {
+	case i == 0:
+		return canary.Full - away
+	case r.arms[i].backend.Name == r.mover.settings.away:
+		return away
+	}
+	return canary.None
 }
 
 func oneIf(b bool) float64 {

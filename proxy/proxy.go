@@ -37,6 +37,8 @@ type Options struct {
 	Modules map[string]http.Handler
 	// Weights keeps what is set at run time; nil: weights come from the file alone.
 	Weights *weights.Store
+	// Handover moves the data of stateful routes; the zero value cannot.
+	Handover Handover
 	// Log gets reloads and failures; nil: nothing is logged.
 	Log logrus.FieldLogger
 	// Registry gets the metrics; nil: they are kept but not shown.
@@ -50,6 +52,10 @@ type Router struct {
 	store   *weights.Store
 	log     logrus.FieldLogger
 	metrics *metrics
+	// handover is given; movers are by route, guarded by mu.
+	handover Handover
+	movers   map[string]*mover
+	moved    chan struct{}
 
 	reading  sync.Mutex // one reading of the run-time weights at a time
 	mu       sync.Mutex // guards what tables are built from; never held over I/O
@@ -68,6 +74,7 @@ func New(ctx context.Context, o Options) (*Router, error) {
 	p := &Router{
 		modules: o.Modules, store: o.Weights, log: o.Log, config: o.Config,
 		backends: map[string]*backend{}, changed: make(chan struct{}, 1),
+		handover: o.Handover, moved: make(chan struct{}, 1),
 	}
 	if p.log == nil {
 		p.log = silent()
@@ -84,7 +91,11 @@ func New(ctx context.Context, o Options) (*Router, error) {
 			return nil, err
 		}
 	}
-	if err := p.adopt(p.config, p.rows); err != nil {
+	movers, err := p.prepare(ctx, p.config)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.adopt(p.config, p.rows, movers); err != nil {
 		return nil, err
 	}
 	for _, w := range p.config.Warnings {
@@ -93,26 +104,33 @@ func New(ctx context.Context, o Options) (*Router, error) {
 	return p, nil
 }
 
-// ServeHTTP lets the backend that pick chooses answer.
+// ServeHTTP lets the backend that pick chooses answer, or, where the data moves with the
+// traffic, the owner of the data that the request is about.
 func (p *Router) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	a, pattern := p.table.Load().pick(r)
+	a, match := p.table.Load().pick(r)
+	if match != nil && match.route.mover != nil {
+		p.serveOwned(w, r, match)
+		return
+	}
 	a.requests.Inc()
 	w.Header()[BackendHeader] = a.backend.header
 	if a.backend.handler != nil {
 		a.backend.handler.ServeHTTP(w, r)
 		return
 	}
-	web.SetRoute(r.Context(), pattern)
+	if match != nil {
+		web.SetRoute(r.Context(), match.pattern)
+	}
 	p.forward(w, r, a)
 }
 
 // pick is the routing decision. It is a pure function of the table and the request, but
-// for the backends' health, and allocates nothing. With the backend it gives the path
-// pattern that matched, for log and metrics.
-func (t *table) pick(r *http.Request) (*arm, string) {
+// for the backends' health, and allocates nothing. With the backend it gives what
+// matched, nil if nothing did.
+func (t *table) pick(r *http.Request) (*arm, *target) {
 	match := t.root.find(r.Method, r.URL.Path)
 	if match == nil {
-		return &t.rest.arms[0], "" // no route: the monolith
+		return &t.rest.arms[0], nil // no route: the monolith
 	}
 	route := match.route
 	chosen := 0 // the home
@@ -123,7 +141,7 @@ func (t *table) pick(r *http.Request) (*arm, string) {
 	if a.backend.sick.Load() {
 		a = a.standIn()
 	}
-	return a, match.pattern
+	return a, match
 }
 
 // standIn gives a healthy backend of the route that serves the same data, or, if there

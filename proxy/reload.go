@@ -25,14 +25,17 @@ func (p *Router) Run(ctx context.Context) {
 	defer loops.Wait()
 	loops.Go(func() { p.watchFile(ctx) })
 	loops.Go(func() { p.watchWeights(ctx) })
+	loops.Go(func() { p.watchMovers(ctx, &loops) })
 	p.watchBackends(ctx, &loops)
 }
 
 // poke tells Run that the table has changed.
 func (p *Router) poke() {
-	select {
-	case p.changed <- struct{}{}:
-	default:
+	for _, c := range []chan struct{}{p.changed, p.moved} {
+		select {
+		case c <- struct{}{}:
+		default:
+		}
 	}
 }
 
@@ -105,9 +108,13 @@ func (p *Router) reload(ctx context.Context, file string, body []byte, err error
 	if err == nil {
 		c, err = routes.Parse(file, body)
 	}
+	var movers map[string]*mover
+	if err == nil {
+		movers, err = p.prepare(ctx, c)
+	}
 	p.mu.Lock()
 	if err == nil {
-		err = p.adopt(c, p.rows)
+		err = p.adopt(c, p.rows, movers)
 	}
 	p.problem = err
 	p.mu.Unlock()
@@ -202,7 +209,7 @@ func (p *Router) refresh(ctx context.Context) error {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.adopt(p.config, rows)
+	return p.adopt(p.config, rows, p.movers)
 }
 
 // tick waits; false when ctx ended.

@@ -29,7 +29,8 @@ type route struct {
 	shifted bool         // some backend other than the home has a weight
 	seed    uint64
 	split   canary.Split
-	arms    []arm // the home first
+	arms    []arm  // the home first
+	mover   *mover // nil unless the data moves with the traffic
 }
 
 // arm is a backend on a route.
@@ -51,8 +52,8 @@ type backend struct {
 }
 
 // adopt builds a table from a configuration and the run-time weights and puts it in
-// force. On an error everything stays as it was.
-func (p *Router) adopt(c *routes.Config, rows map[string]weights.Row) error {
+// force, with the movers prepared for it. On an error everything stays as it was.
+func (p *Router) adopt(c *routes.Config, rows map[string]weights.Row, movers map[string]*mover) error {
 	backends := make(map[string]*backend, len(c.Backends))
 	for _, b := range c.Backends {
 		if old := p.backends[b.Name]; old != nil && sameBackend(old.Backend, b) {
@@ -72,6 +73,7 @@ func (p *Router) adopt(c *routes.Config, rows map[string]weights.Row) error {
 	}, nil, backends)
 	for _, r := range c.Routes {
 		compiled := p.newRoute(r, p.inForce(c, r, rows), backends)
+		compiled.mover = movers[r.ID]
 		t.routes = append(t.routes, compiled)
 		t.byID[r.ID] = compiled
 		if err := t.root.add(compiled); err != nil {
@@ -79,7 +81,7 @@ func (p *Router) adopt(c *routes.Config, rows map[string]weights.Row) error {
 		}
 	}
 	old := p.backends
-	p.config, p.rows, p.backends = c, rows, backends
+	p.config, p.rows, p.backends, p.movers = c, rows, backends, movers
 	p.table.Store(t)
 	for name, b := range old {
 		if backends[name] != b && b.leg != nil {

@@ -48,6 +48,7 @@ type attempt struct {
 	backend  *backend
 	streamed bool  // the body is read from the client as it is sent
 	named    bool  // the answer has a request id already
+	owned    bool  // an answer of 421 is not for the client
 	err      error // nil when an answer was passed on
 }
 
@@ -124,8 +125,17 @@ func (p *Router) forward(w http.ResponseWriter, r *http.Request, a *arm) {
 
 // try is one attempt; nil means that an answer was passed on.
 func (l *leg) try(w http.ResponseWriter, r *http.Request, b *backend, held *body) error {
+	return l.attempt(w, r, &attempt{body: held, backend: b})
+}
+
+// tryOwner is try on a route whose data moves: errMisdirected if it is not there.
+func (l *leg) tryOwner(w http.ResponseWriter, r *http.Request, b *backend, held *body) error {
+	return l.attempt(w, r, &attempt{body: held, backend: b, owned: true})
+}
+
+func (l *leg) attempt(w http.ResponseWriter, r *http.Request, t *attempt) error {
 	w.Header().Del(BackendHeader) // passOn sets it
-	t := &attempt{body: held, backend: b, streamed: held.stream != nil, named: w.Header().Get(web.RequestIDHeader) != ""}
+	t.streamed, t.named = t.body.stream != nil, w.Header().Get(web.RequestIDHeader) != ""
 	if t.streamed { // let the answer begin before the request has ended
 		_ = http.NewResponseController(w).EnableFullDuplex() // HTTP/2 always does
 	}
@@ -171,6 +181,9 @@ func forwarded(r *http.Request) string {
 // passOn marks an answer with its backend.
 func passOn(resp *http.Response) error {
 	t := resp.Request.Context().Value(attemptKey{}).(*attempt)
+	if t.owned && resp.StatusCode == http.StatusMisdirectedRequest {
+		return errMisdirected
+	}
 	resp.Header[BackendHeader] = t.backend.header
 	if t.named {
 		resp.Header.Del(web.RequestIDHeader)

@@ -181,7 +181,7 @@ func TestCoordinatorsRace(t *testing.T) {
 		ranks := list[0].Ranks()
 		stop := run(t, list...)
 		acked := map[int][]int{}
-		for n := range 3000 {
+		for n := range 900 {
 			b := ranks.At(rnd.IntN(40))
 			if s.home.Write(b, record(b, 2*n)) == nil {
 				acked[b] = append(acked[b], 2*n)
@@ -189,7 +189,7 @@ func TestCoordinatorsRace(t *testing.T) {
 			if s.away.Write(b, record(b, 2*n+1)) == nil { // both may be right, one after the other
 				acked[b] = append(acked[b], 2*n+1)
 			}
-			if n%300 == 0 {
+			if n%100 == 0 {
 				want.set(handover.Desired{Weight: canary.Weight(rnd.IntN(41))})
 			}
 			time.Sleep(100 * time.Microsecond)

@@ -242,6 +242,5 @@ func (d *reader) stateful(n *yaml.Node, what string, r *Route) {
 	s.MaxWaiters = d.number(m["maxWaiters"], "the maxWaiters of "+what, 256, 1, 65536)
 	s.Retain = d.duration(m["retain"], "the retain of "+what, 24*time.Hour, time.Second, 90*24*time.Hour)
 	s.MaxMoves = d.number(m["maxMoves"], "the maxMoves of "+what, 4, 1, 64)
-	d.warn(n.Line, "stateful of %s is checked but not acted on by this version: its data cannot be handed over yet", what)
 	r.Stateful = s
 }

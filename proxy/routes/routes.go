@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"time"
 
 	"banyan/proxy/canary"
@@ -118,6 +119,11 @@ type Stateful struct {
 	MaxWaiters  int
 	Retain      time.Duration
 	MaxMoves    int
+}
+
+// String tells two settings apart.
+func (s *Stateful) String() string {
+	return fmt.Sprintf("%+v", *s)
 }
 
 // Analysis says how a route climbs by itself.

@@ -39,11 +39,14 @@ func (c *Config) checkShift(r Route, weights map[string]canary.Weight) error {
 		if b.Store != "" && b.Store == home.Store {
 			continue
 		}
+		if r.Stateful != nil && b.Name == r.Stateful.Participant {
+			continue // the data moves with the traffic
+		}
 		why := fmt.Sprintf("%s and %s do not declare the same store (%s, %s), so the data would stay behind",
 			Monolith, b.Name, storeName(home.Store), storeName(b.Store))
 		remedy := fmt.Sprintf("keep %s at 0%%, or let both work on one database and declare its name as store of both", b.Name)
-		if r.Stateful != nil {
-			remedy += "; this version cannot hand a stateful route's data over yet"
+		if r.Stateful == nil {
+			remedy += ", or make the route stateful, so that its data is handed over"
 		}
 		return errs.E(errs.Unsafe, "route %s cannot be shifted to %s: %s: %s", r.ID, b.Name, why, remedy).With("route", r.ID)
 	}

@@ -30,6 +30,7 @@ type Row struct {
 	Fingerprint string // of the file's route that it was set for
 	Version     int64  // rises with every change, from 1
 	Retired     bool   // the file's route has changed since: never in force again
+	Paused      bool   // no moves of data are begun, whatever the weights ask for
 	Actor       string
 	Reason      string
 	ChangedAt   int64 // microseconds since 1970, store's clock
@@ -38,11 +39,12 @@ type Row struct {
 // Change is what someone wants to be so.
 type Change struct {
 	Route       string
-	Action      string // set, flip, rollback or retire
+	Action      string // set, flip, rollback, pause, resume or retire
 	From, To    Weights
 	Fingerprint string
 	IfVersion   int64 // of the row that was seen; 0 when there was none
 	Retire      bool
+	Pause       bool
 	Actor       string
 	Reason      string
 	RequestID   string
@@ -82,7 +84,7 @@ func (s *Store) Changes(ctx context.Context) (int64, error) {
 // All gives every route's row, retired ones too.
 func (s *Store) All(ctx context.Context) (map[string]Row, error) {
 	rows, err := s.db.Reader().QueryContext(ctx,
-		"SELECT route, weights, fingerprint, version, retired, actor, reason, changed_at FROM route_weights")
+		"SELECT route, weights, fingerprint, version, retired, paused, actor, reason, changed_at FROM route_weights")
 	if err != nil {
 		return nil, sqldb.Fail(err)
 	}
@@ -101,7 +103,7 @@ func (s *Store) All(ctx context.Context) (map[string]Row, error) {
 func scanRow(rows *sql.Rows) (Row, error) {
 	var r Row
 	var text string
-	err := rows.Scan(&r.Route, &text, &r.Fingerprint, &r.Version, &r.Retired, &r.Actor, &r.Reason, &r.ChangedAt)
+	err := rows.Scan(&r.Route, &text, &r.Fingerprint, &r.Version, &r.Retired, &r.Paused, &r.Actor, &r.Reason, &r.ChangedAt)
 	if err == nil {
 		err = json.Unmarshal([]byte(text), &r.Weights)
 	}
@@ -131,9 +133,9 @@ func (s *Store) Set(ctx context.Context, c Change) error {
 			return errs.E(errs.PreconditionFailed, "route %s was changed meanwhile; look at it again before changing it", c.Route).With("version", version)
 		}
 		tx.Finally(
-			sqldb.S("INSERT INTO route_weights (route, weights, fingerprint, version, retired, actor, reason, changed_at) VALUES (?,?,?,?,?,?,?,"+now+")"+
-				s.db.Dialect().Upsert("route", "weights", "fingerprint", "version", "retired", "actor", "reason", "changed_at"),
-				c.Route, to, c.Fingerprint, version+1, boolean(c.Retire), cut(c.Actor, MaxActor), cut(c.Reason, MaxReason)),
+			sqldb.S("INSERT INTO route_weights (route, weights, fingerprint, version, retired, paused, actor, reason, changed_at) VALUES (?,?,?,?,?,?,?,?,"+now+")"+
+				s.db.Dialect().Upsert("route", "weights", "fingerprint", "version", "retired", "paused", "actor", "reason", "changed_at"),
+				c.Route, to, c.Fingerprint, version+1, boolean(c.Retire), boolean(c.Pause), cut(c.Actor, MaxActor), cut(c.Reason, MaxReason)),
 			sqldb.S("INSERT INTO audit (seq, changed_at, actor, action, route, from_weights, to_weights, reason, request_id) VALUES (?,"+now+",?,?,?,?,?,?,?)",
 				seq, cut(c.Actor, MaxActor), c.Action, c.Route, from, to, cut(c.Reason, MaxReason), cut(c.RequestID, maxID)),
 		)
