@@ -38,22 +38,30 @@ func TestSurface(t *testing.T) {
 	if a := reservations.Analysis; a == nil || len(a.Steps) != 5 || len(a.Metrics) != 3 || *a.Metrics[0].Min != 0.995 {
 		t.Errorf("analysis is %+v", a)
 	}
-	if len(c.Warnings) != 3 || !strings.Contains(c.Warnings[0], "surface.yaml:10: ") {
+	if len(c.Warnings) != 2 || !strings.Contains(c.Warnings[0], "surface.yaml:10: ") {
 		t.Errorf("warnings, one for each part that is not acted on yet: %q", c.Warnings)
 	}
 }
 
-// TestStatefulShiftIsRefused: the same file with 1 % of reservations away.
-func TestStatefulShiftIsRefused(t *testing.T) {
+// TestStatefulShift: the same file with 1 % of reservations away. Its data moves with the
+// traffic, but only to the participant.
+func TestStatefulShift(t *testing.T) {
 	body, err := os.ReadFile(filepath.Join("testdata", "surface.yaml"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	shifted := strings.Replace(string(body), "{ monolith: 100%, reservations: 0% }", "{ monolith: 99%, reservations: 1% }", 1)
-	_, err = routes.Parse("routes.yaml", []byte(shifted))
-	if errs.CodeOf(err) != errs.Unsafe || !strings.Contains(fmt.Sprint(err), "the data would stay behind") ||
-		!strings.Contains(fmt.Sprint(err), "cannot hand") {
-		t.Fatalf("got %v, want it refused as unsafe, with the reason", err)
+	shifted := func(shares string) error {
+		file := strings.Replace(string(body), "{ monolith: 100%, reservations: 0% }", shares, 1)
+		_, err := routes.Parse("routes.yaml", []byte(file))
+		return err
+	}
+	if err := shifted("{ monolith: 99%, reservations: 1% }"); err != nil {
+		t.Errorf("to the participant: %v", err)
+	}
+	other := strings.Replace(string(body), "\nroutes:", "\n  third: { kind: http, url: http://127.0.0.1:9, store: third }\nroutes:", 1)
+	other = strings.Replace(other, "{ monolith: 100%, reservations: 0% }", "{ monolith: 99%, reservations: 0%, third: 1% }", 1)
+	if _, err := routes.Parse("routes.yaml", []byte(other)); errs.CodeOf(err) != errs.Unsafe || !strings.Contains(fmt.Sprint(err), "the data would stay behind") {
+		t.Errorf("to another: got %v, want it refused as unsafe, with the reason", err)
 	}
 }
 
