@@ -2,7 +2,9 @@ package handover_test
 
 import (
 	"context"
+	"slices"
 	"testing"
+	"time"
 
 	"banyan/modules/kernel/errs"
 	kernel "banyan/modules/kernel/handover"
@@ -37,10 +39,10 @@ func TestRescue(t *testing.T) {
 	g := &grave{Participant: s.away}
 	o := options(c.Journal(), s.home, g)
 	c = start(t, o)
-	if _, err := c.Rescue(t.Context(), "it burnt"); errs.CodeOf(err) != errs.Unsafe {
+	if _, err := c.Rescue(t.Context(), handover.RescueOrder{Reason: "it burnt"}); errs.CodeOf(err) != errs.Unsafe {
 		t.Errorf("it answers, and: %v", err)
 	}
-	if _, err := c.Rescue(t.Context(), ""); errs.CodeOf(err) != errs.Invalid {
+	if _, err := c.Rescue(t.Context(), handover.RescueOrder{}); errs.CodeOf(err) != errs.Invalid {
 		t.Errorf("no reason, and: %v", err)
 	}
 	j := c.Journal()
@@ -57,7 +59,11 @@ func TestRescue(t *testing.T) {
 	must(t, home3, err)
 	early := begin(t, j, home, away, 8) // not committed, and owned by home: not a wreck
 	g.dug = true
-	done, err := c.Rescue(t.Context(), "it burnt")
+	none, err := c.Rescue(t.Context(), handover.RescueOrder{Reason: "it burnt"})
+	if errs.CodeOf(err) != errs.Unsafe || !slices.Equal(none.Lost, []int{2}) || len(none.Moves) > 0 {
+		t.Fatalf("home has emptied bucket 2, and: %+v, %v", none, err)
+	}
+	done, err := c.Rescue(t.Context(), handover.RescueOrder{Reason: "it burnt", AcceptLost: true})
 	if err != nil || done.Buckets != 6 {
 		t.Fatalf("got %+v, %v", done, err)
 	}
@@ -87,5 +93,37 @@ func TestRescue(t *testing.T) {
 	}
 	if report, err := c.Audit(t.Context()); err != nil || report.Counts[handover.Both] == 0 || !c.Map().Owner(1).Refused {
 		t.Errorf("the audit has %+v, %v", report, err)
+	}
+}
+
+// TestRescueOfWhatIsNotThere: a bucket that the home has purged, and one that a move home
+// has emptied before it was given up, are refused unless their loss is accepted.
+func TestRescueOfWhatIsNotThere(t *testing.T) {
+	s := newSides()
+	c, _ := moved(t, s) // 1 to 5 are owned away
+	g := &grave{Participant: s.away}
+	o := options(c.Journal(), s.home, g)
+	c = start(t, o)
+	back := begin(t, c.Journal(), away, home, 4)
+	give(t, s.home, kernel.Seal, back.Epoch, 4)
+	if err := c.Abort(t.Context(), back.ID, "changed my mind"); err != nil {
+		t.Fatal(err)
+	}
+	g.dug = true
+	dry := handover.RescueOrder{DryRun: true}
+	if found, err := c.Rescue(t.Context(), dry); errs.CodeOf(err) != errs.Unsafe || !slices.Equal(found.Lost, []int{4}) || found.Buckets != 5 {
+		t.Errorf("emptied by a move that was given up: %+v, %v", found, err)
+	}
+	o.Retain = time.Nanosecond // all was to be forgotten long ago
+	c = start(t, o)
+	found, err := c.Rescue(t.Context(), handover.RescueOrder{Reason: "it burnt"})
+	if errs.CodeOf(err) != errs.Unsafe || !slices.Equal(found.Lost, []int{1, 2, 3, 4, 5}) {
+		t.Errorf("the time to keep is over: %+v, %v", found, err)
+	}
+	if p := c.Map().Owner(1); p.Owner != away {
+		t.Errorf("bucket 1 was rescued all the same: %+v", p)
+	}
+	if done, err := c.Rescue(t.Context(), handover.RescueOrder{Reason: "it burnt", AcceptLost: true}); err != nil || done.Buckets != 5 || len(done.Lost) != 5 {
+		t.Errorf("accepted: %+v, %v", done, err)
 	}
 }
