@@ -62,7 +62,7 @@ func onSQL(b *testing.B, db *sqldb.DB) *reservationslocal.Service {
 	if err != nil {
 		b.Fatal(err)
 	}
-	svc, err := reservationslocal.NewSQL(b.Context(), db, reservationslocal.Options{})
+	svc, err := reservationslocal.NewSQL(b.Context(), db, reservationslocal.Options{Own: true})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -31,8 +31,8 @@ type Holds interface {
 	// HoldExpired, HoldReleased, ExtensionsExhausted.
 	Extend(ctx context.Context, r HoldAction) (Hold, error)
 	// Confirm turns the hold into a reservation. An expired hold stays expired: who is
-	// paid late claims the same seats again with Reserve, or refunds. errs: HoldUnknown,
-	// TokenMismatch, HoldExpired, HoldReleased.
+	// paid late claims the same seats again with Reserve, or refunds. errs: Invalid,
+	// HoldUnknown, TokenMismatch, HoldExpired, HoldReleased.
 	Confirm(ctx context.Context, r HoldAction) (Reservation, error)
 	// Release frees the seats; releasing again is no error. A confirmed hold is
 	// errs.Conflict.
@@ -49,7 +49,9 @@ type Bookings interface {
 	Cancel(ctx context.Context, reservationID string) (Reservation, error)
 	// ChangeSeat swaps one seat of a reservation for a free one of the same flight.
 	ChangeSeat(ctx context.Context, r ChangeSeatRequest) (Reservation, error)
-	// Rebook moves a reservation to other flights: all new seats or no change.
+	// Rebook moves a reservation to other flights: all new seats or no change. The flights
+	// may have other owners than the reservation's; while one of them cannot be asked it is
+	// errs.Unavailable, and the same request goes on later.
 	Rebook(ctx context.Context, r RebookRequest) (Reservation, error)
 }
 
@@ -89,7 +91,10 @@ type HoldAction struct {
 	HoldID     string `json:"hold_id"`
 	Token      string `json:"-"`
 	TTLSeconds int    `json:"ttl_seconds,omitempty"` // Extend only; 0: DefaultTTL
-	Key        string `json:"-"`
+	// Related is for Confirm only: the other reservation of a rebooked round trip, which
+	// may have to be confirmed yet. It is kept and shown, and means nothing more.
+	Related string `json:"related,omitempty"`
+	Key     string `json:"-"`
 }
 
 // HoldStatus is what became of a hold; expiry is judged when it is read.

@@ -63,7 +63,11 @@ func (c *Client) Confirm(ctx context.Context, r reservations.HoldAction) (reserv
 	if err != nil {
 		return reservations.Reservation{}, err
 	}
-	return c.onReservation(ctx, rest.Call{Method: http.MethodPost, Path: path, Header: shown(r)})
+	call := rest.Call{Method: http.MethodPost, Path: path, Header: shown(r)}
+	if r.Related != "" {
+		call.In = map[string]string{"related": r.Related}
+	}
+	return c.onReservation(ctx, call)
 }
 
 // Release asks DELETE /v1/holds/{hold_id}.

@@ -62,7 +62,7 @@ func newLocal(t *testing.T, db *sqldb.DB) *reservationslocal.Service {
 	if _, err := m.Up(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	s, err := reservationslocal.NewSQL(t.Context(), db, reservationslocal.Options{MinTTL: time.Second})
+	s, err := reservationslocal.NewSQL(t.Context(), db, reservationslocal.Options{MinTTL: time.Second, Own: true})
 	if err != nil {
 		t.Fatal(err)
 	}

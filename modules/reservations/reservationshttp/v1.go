@@ -85,9 +85,13 @@ func (a api) confirm(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if err := decodeOptional(w, r, &struct{}{}); err != nil {
+	var body struct {
+		Related string `json:"related"`
+	}
+	if err := decodeOptional(w, r, &body); err != nil {
 		return err
 	}
+	act.Related = body.Related
 	res, err := a.svc.Confirm(r.Context(), act)
 	if err != nil {
 		return err

@@ -43,7 +43,7 @@ func redisSide(t *testing.T, addrs string, own bool) side {
 	return side{s, s.Participant()}
 }
 
-func sqlSide(t *testing.T, db *sqldb.DB) side {
+func sqlSide(t *testing.T, db *sqldb.DB, own bool) side {
 	t.Helper()
 	m, err := sqldb.NewMigrator(db, migrations.FS)
 	if err != nil {
@@ -52,7 +52,7 @@ func sqlSide(t *testing.T, db *sqldb.DB) side {
 	if _, err := m.Up(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	s, err := store.NewSQL(t.Context(), db, store.SQLOptions{})
+	s, err := store.NewSQL(t.Context(), db, store.SQLOptions{Own: own})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -207,10 +207,10 @@ func TestContractWhileBucketsMove(t *testing.T) {
 			return [2]side{redisSide(t, dbtest.RedisAddr(t), true), redisSide(t, strings.Join(dbtest.RedisCluster(t), ","), false)}
 		},
 		"sqlite to redis": func(t *testing.T) [2]side {
-			return [2]side{sqlSide(t, dbtest.SQLite(t)), redisSide(t, dbtest.RedisAddr(t), false)}
+			return [2]side{sqlSide(t, dbtest.SQLite(t), true), redisSide(t, dbtest.RedisAddr(t), false)}
 		},
 		"mysql to cluster": func(t *testing.T) [2]side {
-			return [2]side{sqlSide(t, dbtest.MySQL(t)), redisSide(t, strings.Join(dbtest.RedisCluster(t), ","), false)}
+			return [2]side{sqlSide(t, dbtest.MySQL(t), true), redisSide(t, strings.Join(dbtest.RedisCluster(t), ","), false)}
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

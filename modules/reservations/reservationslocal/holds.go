@@ -61,6 +61,7 @@ func (s *Service) Extend(ctx context.Context, r reservations.HoldAction) (reserv
 	if err != nil {
 		return out, err
 	}
+	r.Related = ""
 	err = s.act(ctx, "extend", r, true, func(st store.State, g rules.Geometry, in rules.ActionInput) (c store.Change, err error) {
 		in.TTL = ttl
 		out, c, err = rules.Extend(st, g, in)
@@ -71,15 +72,13 @@ func (s *Service) Extend(ctx context.Context, r reservations.HoldAction) (reserv
 
 // Confirm implements reservations.Holds.
 func (s *Service) Confirm(ctx context.Context, r reservations.HoldAction) (reservations.Reservation, error) {
-	return s.confirm(ctx, r, "")
-}
-
-// confirm names the other reservation of a round trip.
-func (s *Service) confirm(ctx context.Context, r reservations.HoldAction, related string) (reservations.Reservation, error) {
 	var out reservations.Reservation
+	if err := rules.CheckRelated(r.Related); err != nil {
+		return out, err
+	}
 	r.TTLSeconds = 0 // means nothing here
 	err := s.act(ctx, "confirm", r, true, func(st store.State, g rules.Geometry, in rules.ActionInput) (c store.Change, err error) {
-		in.Related = related
+		in.Related = r.Related
 		out, c, err = rules.Confirm(st, g, in)
 		return c, err
 	})
@@ -89,7 +88,7 @@ func (s *Service) confirm(ctx context.Context, r reservations.HoldAction, relate
 // Release implements reservations.Holds.
 func (s *Service) Release(ctx context.Context, r reservations.HoldAction) (reservations.Hold, error) {
 	var out reservations.Hold
-	r.TTLSeconds = 0
+	r.TTLSeconds, r.Related = 0, ""
 	err := s.act(ctx, "release", r, false, func(st store.State, _ rules.Geometry, in rules.ActionInput) (c store.Change, err error) {
 		out, c, err = rules.Release(st, in)
 		return c, err

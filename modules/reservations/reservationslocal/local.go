@@ -30,8 +30,8 @@ type Options struct {
 	AcceptDataLoss bool
 	// Namespace prefixes every Redis key; "" is "r".
 	Namespace string
-	// Own makes a Redis that was never used the owner of every bucket. An SQL database
-	// is owned by whoever creates it.
+	// Own makes a store that was never used the owner of every bucket. Without it, buckets
+	// are handed over to the store, or its schema is shared with who owns them.
 	Own bool
 }
 
@@ -40,6 +40,7 @@ type Service struct {
 	store  store.Store
 	policy rules.Policy
 	maps   *geometries
+	peer   reservations.Service // does a rebooking's steps on other flights
 }
 
 var _ reservations.Service = (*Service)(nil)
@@ -47,7 +48,7 @@ var _ reservations.Service = (*Service)(nil)
 // NewSQL runs on a migrated database. errs: Unsafe when the database was made with
 // another bucket hash, or may lose acknowledged writes.
 func NewSQL(ctx context.Context, db *sqldb.DB, o Options) (*Service, error) {
-	st, err := store.NewSQL(ctx, db, store.SQLOptions{AcceptDataLoss: o.AcceptDataLoss})
+	st, err := store.NewSQL(ctx, db, store.SQLOptions{Own: true, AcceptDataLoss: o.AcceptDataLoss})
 	if err != nil {
 		return nil, err
 	}
@@ -63,8 +64,15 @@ func New(st store.Store, o Options) *Service {
 	if p.HeldPerFlight == 0 {
 		p.HeldPerFlight = reservations.MaxSeats
 	}
-	return &Service{store: st, policy: p, maps: newGeometries(st)}
+	s := &Service{store: st, policy: p, maps: newGeometries(st)}
+	s.peer = s
+	return s
 }
+
+// Peers names who is asked for the steps of a rebooking on the new flights: in a system
+// whose flights are spread over several stores, a client of whatever finds their owners.
+// Without it the service asks itself. To be called before the service is used.
+func (s *Service) Peers(p reservations.Service) { s.peer = p }
 
 // Ping asks the store for a sign of life.
 func (s *Service) Ping(ctx context.Context) error { return s.store.Ping(ctx) }

@@ -20,6 +20,10 @@ import (
 // request's, so a retry goes on where the last try broke off; while the outcome of a
 // step is unknown nothing is taken back, and the error says to try again. Without a key
 // the request itself is the key.
+//
+// The new flights may be owned elsewhere, so the steps on them go to the peers; those on
+// the old reservation are taken here, for its bucket decides who carries out a rebooking.
+// No peer is asked to rebook, so a request does not wander.
 func (s *Service) Rebook(ctx context.Context, r reservations.RebookRequest) (reservations.Reservation, error) {
 	var none reservations.Reservation
 	b, err := reservationBucket(r.ReservationID)
@@ -47,7 +51,7 @@ func (s *Service) Rebook(ctx context.Context, r reservations.RebookRequest) (res
 		}
 		return none, err
 	}
-	trip := rebooking{service: s, step: step, customer: old.Reservation.CustomerID, legs: legs}
+	trip := rebooking{flights: s.store, peer: s.peer, step: step, customer: old.Reservation.CustomerID, legs: legs}
 	if err := trip.find(ctx); err != nil {
 		return none, err
 	}
@@ -68,7 +72,8 @@ func (s *Service) Rebook(ctx context.Context, r reservations.RebookRequest) (res
 
 // rebooking is the new side of a rebooking.
 type rebooking struct {
-	service  *Service
+	flights  store.Store // to look them up
+	peer     reservations.Service
 	step     rules.Step
 	customer string
 	legs     []*leg
@@ -85,7 +90,7 @@ type leg struct {
 // find looks up every leg's flight before anything is held.
 func (t *rebooking) find(ctx context.Context) error {
 	for _, l := range t.legs {
-		id, err := t.service.store.FlightByNumber(ctx, l.designator, l.date)
+		id, err := t.flights.FlightByNumber(ctx, l.designator, l.date)
 		if err != nil {
 			return err
 		}
@@ -114,11 +119,11 @@ func (t *rebooking) book(ctx context.Context) error {
 			}
 			related = confirmedID(b, other.HoldID, other.Token)
 		}
-		booked, err := t.service.confirm(ctx, reservations.HoldAction{
-			HoldID: l.hold.HoldID, Token: l.hold.Token, Key: t.key("confirm " + l.hold.HoldID),
-		}, related)
+		booked, err := t.peer.Confirm(ctx, reservations.HoldAction{
+			HoldID: l.hold.HoldID, Token: l.hold.Token, Related: related, Key: t.key("confirm " + l.hold.HoldID),
+		})
 		if err != nil {
-			return err
+			return ofLeg(err)
 		}
 		booked.Replayed = false
 		l.booked = booked
@@ -133,16 +138,16 @@ const maxTries = 16
 // that was taken back left a hold that is over; the next one has a key of its own.
 func (t *rebooking) holdLeg(ctx context.Context, i int, l *leg) error {
 	for try := range maxTries {
-		h, err := t.service.Hold(ctx, reservations.HoldRequest{
+		h, err := t.peer.Hold(ctx, reservations.HoldRequest{
 			FlightID: l.flightID, CustomerID: t.customer, Seats: l.seats, Key: t.key(fmt.Sprintf("hold %d %d", i, try)),
 		})
 		if err != nil {
-			return err
+			return ofLeg(err)
 		}
 		alive := true
 		if h.Replayed {
 			if alive, err = t.alive(ctx, h); err != nil {
-				return err
+				return ofLeg(err)
 			}
 		}
 		if alive {
@@ -155,7 +160,7 @@ func (t *rebooking) holdLeg(ctx context.Context, i int, l *leg) error {
 
 // alive tells whether an earlier try's hold still stands for its seats.
 func (t *rebooking) alive(ctx context.Context, h reservations.Hold) (bool, error) {
-	now, err := t.service.GetHold(ctx, h.HoldID, h.Token)
+	now, err := t.peer.GetHold(ctx, h.HoldID, h.Token)
 	if errs.CodeOf(err) == errs.HoldUnknown {
 		return false, nil
 	}
@@ -165,12 +170,23 @@ func (t *rebooking) alive(ctx context.Context, h reservations.Hold) (bool, error
 	if now.Status != reservations.HoldConfirmed {
 		return false, nil
 	}
-	r, err := t.service.GetReservation(ctx, now.ReservationID)
+	r, err := t.peer.GetReservation(ctx, now.ReservationID)
 	return r.Status == reservations.Confirmed, err
 }
 
+// ofLeg is the error of a step on a new flight. That its owner was not found says nothing
+// of the old reservation's bucket, of which alone a Misdirected answer may speak: whoever
+// routes would look for another owner of that.
+func ofLeg(err error) error {
+	if errs.CodeOf(err) == errs.Misdirected {
+		return errs.E(errs.Unavailable, "the owner of a new flight was not found; send the same request again").Because(err)
+	}
+	return err
+}
+
 // undo takes back what was booked, if err is a refusal; if it is not known what
-// happened, everything stays for the retry. It gives the error to answer.
+// happened, everything stays for the retry, also if that goes to the store which owns the
+// old reservation by then. It gives the error to answer.
 func (t *rebooking) undo(ctx context.Context, err error) error {
 	if code := errs.CodeOf(err); code == errs.Misdirected || errs.Status(code) >= 500 {
 		return err
@@ -190,15 +206,15 @@ func (t *rebooking) undo(ctx context.Context, err error) error {
 
 // undoLeg releases the hold, or cancels what it became.
 func (t *rebooking) undoLeg(ctx context.Context, l *leg) error {
-	h, err := t.service.GetHold(ctx, l.hold.HoldID, l.hold.Token)
+	h, err := t.peer.GetHold(ctx, l.hold.HoldID, l.hold.Token)
 	if err != nil {
 		return err
 	}
 	if h.Status == reservations.HoldConfirmed {
-		_, err = t.service.Cancel(ctx, h.ReservationID)
+		_, err = t.peer.Cancel(ctx, h.ReservationID)
 		return err
 	}
-	_, err = t.service.Release(ctx, reservations.HoldAction{HoldID: l.hold.HoldID, Token: l.hold.Token})
+	_, err = t.peer.Release(ctx, reservations.HoldAction{HoldID: l.hold.HoldID, Token: l.hold.Token})
 	return err
 }
 

@@ -41,7 +41,7 @@ func newService(t testing.TB, db *sqldb.DB) *reservationslocal.Service {
 	if _, err := m.Up(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	s, err := reservationslocal.NewSQL(t.Context(), db, reservationslocal.Options{MinTTL: time.Second})
+	s, err := reservationslocal.NewSQL(t.Context(), db, reservationslocal.Options{MinTTL: time.Second, Own: true})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -132,11 +132,17 @@ func badKeys(t *testing.T, w *world) {
 
 func badIDs(t *testing.T, w *world) {
 	s := w.twice(t)
-	for _, id := range []string{"nonsense", "12C", "ZZ1-JFK-20261121\x00", strings.Repeat("a", 5000), "ZZ1-JFK-20261121 ", "%", "аа1-JFK-20261121"} {
+	for _, id := range []string{"nonsense", "12C", "ZZ1-JFK-20261121\x00", strings.Repeat("a", 5000), "ZZ1-JFK-20261121 ", "%", "аа1-JFK-20261121", "#", "# seq", "#ZZ1"} {
 		_, err := s.Hold(t.Context(), hold(fact{FlightID: id}, "ann", "1A"))
 		want(t, "hold on a strange flight", err, errs.FlightUnknown)
 		_, err = s.Reserve(t.Context(), reservations.ReserveRequest{FlightID: id, CustomerID: "ann", Seats: []string{"1A"}})
 		want(t, "reserve on a strange flight", err, errs.FlightUnknown)
+		_, err = s.Seats(t.Context(), id)
+		want(t, "seats of a strange flight", err, errs.FlightUnknown)
+		_, err = s.Occupants(t.Context(), id)
+		want(t, "occupants of a strange flight", err, errs.FlightUnknown)
+		_, err = s.Block(t.Context(), reservations.BlockRequest{FlightID: id, Seat: "1A", Reason: "broken"})
+		want(t, "block on a strange flight", err, errs.FlightUnknown)
 	}
 	for _, id := range []string{"nonsense", "h0000-", "h99x9-0000000000000000", "H0000-0000000000000000", "r0000-0000000000000000", "h0000-000000000000000\x00", strings.Repeat("h", 3000)} {
 		_, err := s.Confirm(t.Context(), reservations.HoldAction{HoldID: id, Token: "t", Key: key()})

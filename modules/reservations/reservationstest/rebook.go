@@ -13,6 +13,7 @@ func rebookTests() []test {
 		{"one way", rebookOneWay},
 		{"seats unavailable", rebookRefused},
 		{"bad legs", rebookBadLegs},
+		{"related", relatedReservations},
 	}
 }
 
@@ -121,4 +122,28 @@ func rebookBadLegs(t *testing.T, w *world) {
 	}
 	w.states(t, old, all(reservations.Reserved, "2A", "2B"))
 	w.states(t, out, nil)
+}
+
+func relatedReservations(t *testing.T, w *world) {
+	s, f := w.twice(t), w.flight(t)
+	_, other := booked(t, w)
+	h, err := s.Hold(t.Context(), hold(f, "ann", "3A"))
+	want(t, "hold", err, "")
+	a := on(h)
+	for _, id := range []string{"x", h.HoldID, "r0042", other.ReservationID + "0"} {
+		a.Related = id
+		_, err = s.Confirm(t.Context(), a)
+		want(t, "confirm with "+id, err, errs.Invalid)
+	}
+	a.Related = other.ReservationID
+	r, err := s.Confirm(t.Context(), a)
+	want(t, "confirm", err, "")
+	got, err := s.GetReservation(t.Context(), r.ReservationID)
+	want(t, "get reservation", err, "")
+	if r.Related != other.ReservationID || got.Related != other.ReservationID {
+		t.Errorf("related to %q, then %q, not %s", r.Related, got.Related, other.ReservationID)
+	}
+	a.Related = ""
+	_, err = s.Confirm(t.Context(), a)
+	want(t, "same key, nothing related", err, errs.KeyReused)
 }

@@ -7,6 +7,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"banyan/modules/kernel/bucket"
 	"banyan/modules/kernel/errs"
 	"banyan/modules/reservations"
 )
@@ -57,9 +58,10 @@ func CheckCustomer(id string) error {
 	return nil
 }
 
-// CheckFlightID keeps what cannot be a flight from the store.
+// CheckFlightID keeps what cannot be a flight from the store. A store may keep something
+// else beside the flights under names that begin with "#".
 func CheckFlightID(id string) error {
-	if !visible(id, maxFlightID) {
+	if !visible(id, maxFlightID) || id[0] == '#' {
 		return FlightUnknown(id)
 	}
 	return nil
@@ -75,6 +77,17 @@ func CheckKey(key string, required bool) error {
 	}
 	if !visible(key, maxKey) {
 		return errs.E(errs.Invalid, "an Idempotency-Key has 1 to %d visible ASCII characters", maxKey)
+	}
+	return nil
+}
+
+// CheckRelated wants the id of a reservation, or allows none.
+func CheckRelated(reservationID string) error {
+	if reservationID == "" {
+		return nil
+	}
+	if _, err := bucket.Parse(bucket.ReservationPrefix, reservationID); err != nil {
+		return errs.E(errs.Invalid, "related is not the id of a reservation").With("field", "related").Because(err)
 	}
 	return nil
 }

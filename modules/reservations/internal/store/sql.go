@@ -27,6 +27,9 @@ type SQL struct {
 
 // SQLOptions of NewSQL.
 type SQLOptions struct {
+	// Own makes a database that has no fence yet the owner of every bucket. Without it,
+	// buckets are handed over to this database, or somebody else who shares it owns them.
+	Own bool
 	// AcceptDataLoss allows a server that acknowledges commits before they are on disk.
 	AcceptDataLoss bool
 }
@@ -36,15 +39,14 @@ var _ Store = (*SQL)(nil)
 // hashRow is the row of meta that names the bucket hash.
 const hashRow = "bucket_hash"
 
-// NewSQL takes over a database whose schema is migrated. A fresh one gets all fences,
-// active: whoever creates the database owns its flights. It refuses a database made
-// with another bucket hash, and a server that may lose what it acknowledged.
+// NewSQL takes over a database whose schema is migrated. It refuses a database made with
+// another bucket hash, and a server that may lose what it acknowledged.
 func NewSQL(ctx context.Context, db *sqldb.DB, o SQLOptions) (*SQL, error) {
 	s := &SQL{db: db, clock: guess.NewClock()}
 	if err := s.checkDurable(ctx, o); err != nil {
 		return nil, err
 	}
-	if err := s.ownOnce(ctx); err != nil {
+	if err := s.claim(ctx, o.Own); err != nil {
 		return nil, fmt.Errorf("reservations database (is it migrated? see `banyan migrate up`): %w", err)
 	}
 	var hash string
@@ -77,16 +79,26 @@ func (s *SQL) checkDurable(ctx context.Context, o SQLOptions) error {
 	return nil
 }
 
-// ownOnce makes a fresh store the owner of every bucket. Replicas may start at once.
-func (s *SQL) ownOnce(ctx context.Context) error {
+// claim notes the bucket hash of a fresh database and, if own is set and there is no
+// fence, makes all of them, active: both or neither, whenever it breaks off. A fence never
+// goes away again, so a database that once had buckets is not claimed anew. Replicas may
+// start at once.
+func (s *SQL) claim(ctx context.Context, own bool) error {
 	d := s.db.Dialect()
 	return s.db.Do(ctx, func(tx *sqldb.Tx) error {
-		owned := false
-		if err := tx.Run(ctx, sqldb.Q(func(*sql.Rows) error { owned = true; return nil },
-			"SELECT value FROM meta WHERE name=?", hashRow)); err != nil || owned {
+		hashed, fenced := false, false
+		if err := tx.Run(ctx,
+			sqldb.Q(func(*sql.Rows) error { hashed = true; return nil }, "SELECT value FROM meta WHERE name=?", hashRow),
+			sqldb.Q(func(*sql.Rows) error { fenced = true; return nil }, "SELECT bucket FROM fences WHERE route=? LIMIT 1", Route),
+		); err != nil {
 			return err
 		}
-		tx.Finally(sqldb.S(d.InsertIgnore()+" INTO meta(name,value) VALUES(?,?)", hashRow, bucket.Hash))
+		if !hashed {
+			tx.Finally(sqldb.S(d.InsertIgnore()+" INTO meta(name,value) VALUES(?,?)", hashRow, bucket.Hash))
+		}
+		if !own || fenced {
+			return nil
+		}
 		const chunk = 1000
 		for from := 0; from < bucket.Count; from += chunk {
 			args := make([]any, 0, 4*chunk)

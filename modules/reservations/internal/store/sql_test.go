@@ -24,7 +24,7 @@ func each(t *testing.T, run func(t *testing.T, db *sqldb.DB, s *store.SQL)) {
 		t.Run(name, func(t *testing.T) {
 			db := open(t)
 			migrate(t, db)
-			s, err := store.NewSQL(t.Context(), db, store.SQLOptions{})
+			s, err := store.NewSQL(t.Context(), db, store.SQLOptions{Own: true})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -102,7 +102,7 @@ func TestFence(t *testing.T) {
 func TestFenceClosesWhileDeciding(t *testing.T) {
 	db := dbtest.MySQL(t)
 	migrate(t, db)
-	s, err := store.NewSQL(t.Context(), db, store.SQLOptions{})
+	s, err := store.NewSQL(t.Context(), db, store.SQLOptions{Own: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -126,7 +126,7 @@ func TestFenceClosesWhileDeciding(t *testing.T) {
 func TestFreezeDrains(t *testing.T) {
 	db := dbtest.MySQL(t)
 	migrate(t, db)
-	s, err := store.NewSQL(t.Context(), db, store.SQLOptions{})
+	s, err := store.NewSQL(t.Context(), db, store.SQLOptions{Own: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -304,7 +304,7 @@ func TestSweep(t *testing.T) {
 func TestRefusesAnotherHash(t *testing.T) {
 	each(t, func(t *testing.T, db *sqldb.DB, _ *store.SQL) {
 		exec(t, db, "UPDATE meta SET value='crc32/100/v0'")
-		if _, err := store.NewSQL(t.Context(), db, store.SQLOptions{}); errs.CodeOf(err) != errs.Unsafe {
+		if _, err := store.NewSQL(t.Context(), db, store.SQLOptions{Own: true}); errs.CodeOf(err) != errs.Unsafe {
 			t.Errorf("got %v", err)
 		}
 	})
@@ -321,7 +321,7 @@ func TestRefusesAServerThatLosesData(t *testing.T) {
 	if _, err := db.Writer().ExecContext(t.Context(), "SET GLOBAL innodb_flush_log_at_trx_commit=2"); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := store.NewSQL(t.Context(), db, store.SQLOptions{}); errs.CodeOf(err) != errs.Unsafe {
+	if _, err := store.NewSQL(t.Context(), db, store.SQLOptions{Own: true}); errs.CodeOf(err) != errs.Unsafe {
 		t.Errorf("got %v", err)
 	}
 	if _, err := store.NewSQL(t.Context(), db, store.SQLOptions{AcceptDataLoss: true}); err != nil {
@@ -355,7 +355,7 @@ func TestReplicasStartAtOnce(t *testing.T) {
 	var done sync.WaitGroup
 	for range 4 {
 		done.Go(func() {
-			if _, err := store.NewSQL(t.Context(), db, store.SQLOptions{}); err != nil {
+			if _, err := store.NewSQL(t.Context(), db, store.SQLOptions{Own: true}); err != nil {
 				t.Error(err)
 			}
 		})

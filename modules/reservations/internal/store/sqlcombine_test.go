@@ -18,7 +18,7 @@ func crowd(t *testing.T) (*sqldb.DB, *store.SQL, []store.Flight) {
 	t.Helper()
 	db := dbtest.MySQL(t)
 	migrate(t, db)
-	s, err := store.NewSQL(t.Context(), db, store.SQLOptions{})
+	s, err := store.NewSQL(t.Context(), db, store.SQLOptions{Own: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -114,7 +114,7 @@ func TestCombinedClaimsWithOneClosedFence(t *testing.T) {
 // One of a crowd that loses to another writer decides again; the others do not notice.
 func TestCombinedClaimThatLosesDecidesAgain(t *testing.T) {
 	db, s, flights := crowd(t)
-	other, err := store.NewSQL(t.Context(), db, store.SQLOptions{}) // another replica
+	other, err := store.NewSQL(t.Context(), db, store.SQLOptions{Own: true}) // another replica
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -24,16 +24,13 @@ type side struct {
 	s  *store.SQL
 }
 
-// open makes a store that knows some flights; one that owns nothing has no fences.
+// open makes a store that knows some flights; one that does not own them has no fences.
 func open(t *testing.T, db *sqldb.DB, owns bool, flights []string) side {
 	t.Helper()
 	migrate(t, db)
-	s, err := store.NewSQL(t.Context(), db, store.SQLOptions{})
+	s, err := store.NewSQL(t.Context(), db, store.SQLOptions{Own: owns})
 	if err != nil {
 		t.Fatal(err)
-	}
-	if !owns {
-		exec(t, db, "DELETE FROM fences")
 	}
 	var known []store.Flight
 	for _, id := range flights {
