@@ -17,7 +17,7 @@ import (
 func (m *mover) copy(ctx context.Context) error {
 	began := time.Now()
 	defer func() { m.took[StepCopy] = time.Since(began) }()
-	m.parts = make([]int64, len(m.buckets))
+	m.parts, m.exported = make([]int64, len(m.buckets)), kernel.NewDigester(m.buckets)
 	group, ctx := errgroup.WithContext(ctx)
 	loads := make(chan []kernel.Part, 1)
 	group.Go(func() error {
@@ -57,6 +57,9 @@ func (m *mover) export(ctx context.Context, loads chan<- []kernel.Part) error {
 			return errs.E(errs.BadGateway, "%s exported part %d of bucket %d out of turn", m.source.Name, p.Seq, p.Bucket)
 		}
 		m.parts[i] = p.Seq
+		if err := m.exported.Add(p); err != nil {
+			return err
+		}
 		bytes := weigh(p)
 		if size+bytes > kernel.MaxPartBytes || len(load) == kernel.MaxBuckets {
 			if err := flush(); err != nil {

@@ -233,3 +233,18 @@ func (c *Coordinator) publish(m Move, buckets []int) {
 		}
 	})
 }
+
+// publishActive tells the map that the target of a committed move serves its buckets,
+// which the journal says a moment later.
+func (c *Coordinator) publishActive(m Move, buckets []int) {
+	c.owner.edit(func(s *Snapshot) {
+		if s.Buckets == nil {
+			return
+		}
+		for _, n := range buckets {
+			if b := &s.Buckets[n]; b.Move == m.ID && b.Phase == Committed {
+				b.Phase, b.Move = Idle, 0
+			}
+		}
+	})
+}

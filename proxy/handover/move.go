@@ -16,7 +16,9 @@ type mover struct {
 	move           Move
 	buckets        []int // in their order
 	source, target Side
-	frozen         time.Time // when the pause began; zero: it did not, or not here
+	frozen, free   time.Time // when the pause began and ended; zero: it did not, or not here
+	follows        map[string]int64 // what the target was seen to know of others' data
+	exported       *kernel.Digester // of what the source gave
 	records        int64
 	parts          []int64 // of each bucket
 	took           map[Step]time.Duration
@@ -196,26 +198,20 @@ func refusal(side, what string, fences []kernel.Fence) error {
 		Because(&refused{fences})
 }
 
-// compare reads both sides at once; they must have the same records.
+// compare reads what the target stored; it must have the records that the source, which
+// is frozen, exported.
 func (m *mover) compare(ctx context.Context) error {
-	var digests [2][]kernel.Digest
-	var fails [2]error
-	done := make(chan struct{}, 1)
-	read := func(i int, s Side) {
-		digests[i], fails[i] = s.Participant.Digest(ctx, m.move.Epoch, m.buckets)
-	}
-	go func() { read(0, m.source); done <- struct{}{} }()
-	read(1, m.target)
-	<-done
-	if err := errors.Join(fails[0], fails[1]); err != nil {
+	exported := m.exported.Digests()
+	stored, err := m.target.Participant.Digest(ctx, m.move.Epoch, m.buckets)
+	if err != nil {
 		return err
 	}
-	if len(digests[0]) != len(m.buckets) || len(digests[1]) != len(m.buckets) {
-		return errs.E(errs.BadGateway, "digests came of %d and %d buckets instead of %d", len(digests[0]), len(digests[1]), len(m.buckets))
+	if len(stored) != len(m.buckets) {
+		return errs.E(errs.BadGateway, "digests came of %d buckets instead of %d", len(stored), len(m.buckets))
 	}
 	m.records = 0
 	for i, b := range m.buckets {
-		from, to := digests[0][i], digests[1][i]
+		from, to := exported[i], stored[i]
 		if from.Bucket != b || from != to {
 			m.mismatch = true
 			return errs.E(errs.Conflict, "bucket %d has %d records at %s and %d at %s, with different contents", b, from.Records, m.source.Name, to.Records, m.target.Name)
@@ -234,10 +230,14 @@ func (m *mover) follow(ctx context.Context, within time.Duration) error {
 		if err != nil {
 			return err
 		}
+		if m.follows != nil && behind(from.Follows, m.follows) == "" {
+			return nil // what it knew it still knows
+		}
 		to, err := m.target.Participant.Status(ctx, m.buckets[:1])
 		if err != nil {
 			return err
 		}
+		m.follows = to.Follows
 		name := behind(from.Follows, to.Follows)
 		if name == "" {
 			return nil

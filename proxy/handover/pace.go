@@ -9,7 +9,7 @@ const (
 	firstBatch = 16   // buckets, before anything was measured
 	growth     = 4    // of the batch after one that stayed well within the budget
 	smoothing  = 0.3  // weight of the newest measurement
-	margin     = 0.7  // of the pause budget that is planned for
+	share      = 20   // of the pause budget one part in so many is planned for
 	firstFixed = 0.02 // seconds, before anything was measured
 	firstRate  = 2000 // units a second, likewise
 )
@@ -39,11 +39,13 @@ func (p *pace) estimate(units float64) time.Duration {
 	return time.Duration((p.fixed + units/p.rate) * float64(time.Second))
 }
 
-// limit gives the number of buckets whose pause should stay within the budget.
+// limit gives the number of buckets of a batch whose pause should stay far within the
+// budget, so that the slow ones do too. Half of it may go to the part that is fixed, or
+// nothing would ever get done.
 func (p *pace) limit(budget time.Duration, most int) int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	units := (margin*budget.Seconds() - p.fixed) * p.rate
+	units := (max(budget.Seconds()/share, 2*p.fixed) - p.fixed) * p.rate
 	fit := int(units / (1 + p.records))
 	if p.moves == 0 {
 		fit = p.size

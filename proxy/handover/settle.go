@@ -125,6 +125,10 @@ func (m *mover) forward(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if m.free.IsZero() { // the target serves: nobody needs to wait until the journal says so
+		m.free = time.Now()
+		m.c.publishActive(m.move, m.buckets)
+	}
 	return m.transition(ctx, StepFinish, func(ctx context.Context) (Move, error) {
 		return m.c.o.Journal.Finish(ctx, m.move, m.pause())
 	})
@@ -169,6 +173,9 @@ func (m *mover) recover(ctx context.Context) error {
 func (m *mover) pause() time.Duration {
 	if m.frozen.IsZero() {
 		return 0
+	}
+	if !m.free.IsZero() {
+		return m.free.Sub(m.frozen)
 	}
 	return time.Since(m.frozen)
 }
