@@ -23,6 +23,8 @@ type View struct {
 	Weights  WeightsView   `json:"weights"`
 	Backends []BackendView `json:"backends"`
 	Runtime  *RuntimeView  `json:"runtime,omitempty"` // last set at run time, in force or not
+	// MovesView is added by whoever asks Moving; absent if the route has no data that moves.
+	*MovesView
 }
 
 // WeightsView shows both sources and which one won.

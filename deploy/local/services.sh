@@ -32,6 +32,6 @@ launch() {
     reservations) start_process reservations "$ROOT/bin/banyan-reservations" --listen "$(address reservations)" \
         --mysql-dsn-file "$dsn-reservations" ;;
     reservations-own) start_process reservations "$ROOT/bin/banyan-reservations" --listen "$(address reservations)" \
-        --redis-addr "127.0.0.1:$LOCAL_REDIS_PORT" --own --flights-url "http://$(address banyan)" ;;
+        --redis-addr "127.0.0.1:$LOCAL_REDIS_PORT" --flights-url "http://$(address banyan)" --router "http://$(address banyan)" ;;
     esac
 }

@@ -38,11 +38,13 @@ printf '%-14s %-8s %s\n' mariadb "$(pid_of mariadb)" "127.0.0.1:$LOCAL_MYSQL_POR
 for name in $names; do
     printf '%-14s %-8s %s\n' "$name" "$(pid_of "$name")" "http://$(address "$name")/docs"
 done
+example='flights-read 25% --reason "first callers"'
+if [ "${STORES:-shared}" = own ]; then example='reservations 5% --reason "first flights"'; fi
 if pid_of banyan >/dev/null; then
     printf '%-14s %-8s %s\n' 'banyan, admin' '' 'http://127.0.0.1:8090/admin/v1/routes'
     say '' 'Try:' \
         '  curl -s "http://127.0.0.1:8080/v1/flights?limit=1"' \
         '  bin/banyan routes list' \
-        '  bin/banyan routes set-weight flights-read 25% --reason "first callers"'
+        "  bin/banyan routes set-weight $example"
 fi
 say '' "Logs: make logs, or $LOCAL_DIR/log. Passwords: $LOCAL_DIR/secrets. Stop: make down." | sed "s|$ROOT/||g"

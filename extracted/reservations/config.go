@@ -1,6 +1,8 @@
 package main
 
 import (
+	"net"
+	"net/netip"
 	"net/url"
 
 	"github.com/spf13/pflag"
@@ -12,7 +14,8 @@ import (
 // settings choose the store: exactly one of --mysql-dsn and --redis-addr.
 //
 // Over MySQL the service shares the monolith's schema, copy of flights included, unless
-// --flights-url says where to follow flights' events itself. On Redis it must.
+// --flights-url says where to follow flights' events itself. On Redis it must. A store
+// that is shared with nobody takes part in handovers.
 type settings struct {
 	*service.Settings
 	dsn            *string
@@ -23,6 +26,8 @@ type settings struct {
 	own            *bool
 	acceptDataLoss *bool
 	flights        *string
+	router         *string
+	token          *string
 }
 
 func addFlags(fs *pflag.FlagSet) settings {
@@ -33,9 +38,11 @@ func addFlags(fs *pflag.FlagSet) settings {
 		redis:          fs.String("redis-addr", "", "Redis as host:port; several, separated by commas, are the seeds of a Cluster"),
 		redisUser:      fs.String("redis-user", "", "user at the Redis"),
 		redisPassword:  config.Secret(fs, "redis-password", "password at the Redis"),
-		own:            fs.Bool("own", false, "make a Redis that was never used the owner of every flight; without it, flights are handed over to it"),
+		own:            fs.Bool("own", false, "make a store that was never used the owner of every flight; without it, flights are handed over to it"),
 		acceptDataLoss: fs.Bool("accept-data-loss", false, "run on a server that acknowledges writes before they are on disk"),
 		flights:        fs.String("flights-url", "", "where to follow flights' events, such as http://127.0.0.1:8081; absent: the monolith that shares the MySQL schema does"),
+		router:         fs.String("router", "", "where flights that this store does not own are asked for when a reservation is rebooked to them, such as http://127.0.0.1:8080; absent: only flights of this store can be rebooked to"),
+		token:          config.Secret(fs, "participant-token", "what a coordinator must show to hand flights over to this store or on; absent: whoever reaches --listen may"),
 	}
 }
 
@@ -53,9 +60,33 @@ func (s settings) check(p *config.Problems) {
 	case *s.flights == "":
 		p.Add("--flights-url is missing: a Redis shares no copy of flights with anyone, so its service must follow their events")
 	}
-	if *s.flights != "" {
-		if u, err := url.Parse(*s.flights); err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.User != nil {
-			p.Add("--flights-url is not an address such as http://127.0.0.1:8081")
+	checkURL(p, "flights-url", *s.flights, "http://127.0.0.1:8081")
+	checkURL(p, "router", *s.router, "http://127.0.0.1:8080")
+	for _, c := range []byte(*s.token) {
+		if c <= ' ' || c > '~' {
+			p.Add("--participant-token may have visible ASCII characters only")
+			break
 		}
 	}
+}
+
+// checkURL notes what is wrong with an address that may be absent.
+func checkURL(p *config.Problems, flag, address, example string) {
+	if address == "" {
+		return
+	}
+	if u, err := url.Parse(address); err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.User != nil {
+		p.Add("--%s is not an address such as %s", flag, example)
+	}
+}
+
+// participates tells whether flights can be handed over to the store: one that is shared
+// has the monolith as its participant.
+func (s settings) participates() bool { return *s.flights != "" }
+
+// exposed tells whether others than programs of this machine reach the listener.
+func (s settings) exposed() bool {
+	host, _, _ := net.SplitHostPort(*s.Listen)
+	ip, err := netip.ParseAddr(host)
+	return host != "localhost" && (err != nil || !ip.IsLoopback())
 }

@@ -1,5 +1,6 @@
 // Command banyan-reservations is the reservations context alone: the same code as in the
-// single binary, over the monolith's schema, or with a Redis of its own.
+// single binary, over the monolith's schema, or with a store of its own, to which flights
+// are handed over.
 package main
 
 import (
@@ -39,14 +40,17 @@ func run(ctx context.Context, p service.Process) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, done()) }()
+	s.peers(seats)
 	svc.DependsOn("reservations", seats.Ping)
+	if s.participates() && s.exposed() && *s.token == "" {
+		svc.Log.Warn("whoever reaches --listen can hand flights over: set --participant-token, or keep /participant/ from others")
+	}
 	router := web.NewRouter()
-	reservationshttp.Mount(router, seats)
-	if err := svc.MountCommon(router, "Banyan reservations", "Holds, bookings, the state of seats.", reservationshttp.Spec); err != nil {
+	if err := svc.MountCommon(router, "Banyan reservations", "Holds, bookings, the state of seats.", s.mount(router, seats)...); err != nil {
 		return err
 	}
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return svc.Serve(ctx, listener, svc.Edge().Wrap(router), *s.DrainDelay) })
+	group.Go(func() error { return svc.Serve(ctx, listener, s.wrap(svc, router), *s.DrainDelay) })
 	group.Go(func() error {
 		seats.Tidy(ctx, tidyEvery, func(err error) { svc.Log.WithError(err).Warn("tidying failed; it is tried again") })
 		return nil

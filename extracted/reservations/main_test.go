@@ -38,26 +38,30 @@ func TestServes(t *testing.T) {
 	for _, c := range []struct {
 		name    string
 		environ func(*testing.T) []string
-		sells   bool
+		holds   int // the status of a hold
 	}{
 		{"on a schema of its own", func(t *testing.T) []string {
-			return []string{"BANYAN_MYSQL_DSN=" + dbtest.MySQLDSN(t), "BANYAN_FLIGHTS_URL=" + events(t)}
-		}, true},
-		{"on a shared schema, whose copy of flights the monolith keeps", func(t *testing.T) []string {
+			return []string{"BANYAN_MYSQL_DSN=" + dbtest.MySQLDSN(t), "BANYAN_FLIGHTS_URL=" + events(t), "BANYAN_OWN=true"}
+		}, 201},
+		{"on a shared schema, whose flights are the monolith's", func(t *testing.T) []string {
 			return []string{"BANYAN_MYSQL_DSN=" + dbtest.MySQLDSN(t)}
-		}, false},
+		}, 421},
 		{"on Redis", func(t *testing.T) []string {
 			return []string{"BANYAN_REDIS_ADDR=" + dbtest.StartRedis(t).Addr, "BANYAN_FLIGHTS_URL=" + events(t), "BANYAN_OWN=true"}
-		}, true},
+		}, 201},
+		{"on a Redis to which nothing was handed over yet", func(t *testing.T) []string {
+			return []string{"BANYAN_REDIS_ADDR=" + dbtest.StartRedis(t).Addr, "BANYAN_FLIGHTS_URL=" + events(t)}
+		}, 421},
 	} {
-		t.Run(c.name, func(t *testing.T) { serves(t, c.environ(t), c.sells) })
+		t.Run(c.name, func(t *testing.T) { serves(t, c.environ(t), c.holds) })
 	}
 }
 
-func serves(t *testing.T, environ []string, sells bool) {
+// start runs the program until the test ends, or until the function it gives is called.
+func start(t *testing.T, environ []string) (url string, stop func()) {
 	t.Helper()
 	address := freePort(t)
-	ctx, stop := context.WithCancel(t.Context())
+	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan int, 1)
 	var stderr bytes.Buffer
 	go func() {
@@ -65,15 +69,26 @@ func serves(t *testing.T, environ []string, sells bool) {
 			Args: []string{"--listen", address}, Environ: environ, Stdout: io.Discard, Stderr: &stderr,
 		}, run)
 	}()
-	url := "http://" + address
+	url = "http://" + address
 	waitFor(t, url+"/health", 200)
-	if sells {
+	return url, func() {
+		cancel()
+		if code := <-ended; code != 0 || strings.Contains(stderr.String(), "hush") {
+			t.Errorf("the stop gives exit code %d: %s", code, stderr.String())
+		}
+	}
+}
+
+func serves(t *testing.T, environ []string, holds int) {
+	t.Helper()
+	url, stop := start(t, environ)
+	defer stop()
+	if holds == 201 {
 		waitFor(t, url+"/v1/flights/AA34-JFK-20261121/seats", 200)
 	}
-	want := map[bool]int{true: 201, false: 404}[sells]
 	for range 2 {
-		if got := hold(t, url); got != want {
-			t.Errorf("a hold gives %d, not %d", got, want)
+		if got := hold(t, url); got != holds {
+			t.Errorf("a hold gives %d, not %d", got, holds)
 		}
 	}
 	for path, want := range map[string]int{
@@ -82,10 +97,6 @@ func serves(t *testing.T, environ []string, sells bool) {
 		if got := get(t, url+path); got != want {
 			t.Errorf("GET %s: %d, not %d", path, got, want)
 		}
-	}
-	stop()
-	if code := <-ended; code != 0 {
-		t.Errorf("the stop gives exit code %d: %s", code, stderr.String())
 	}
 }
 
@@ -113,6 +124,8 @@ func TestBadSettings(t *testing.T) {
 		{"Redis alone", []string{"BANYAN_REDIS_ADDR=h:1"}, 2, "--flights-url is missing"},
 		{"not a DSN", []string{"BANYAN_MYSQL_DSN=u:hush@h"}, 2, service.DSNForm},
 		{"not an address", []string{"BANYAN_MYSQL_DSN=u:hush@tcp(h:1)/b", "BANYAN_FLIGHTS_URL=127.0.0.1:8081"}, 2, "--flights-url"},
+		{"not a router", []string{"BANYAN_MYSQL_DSN=u:hush@tcp(h:1)/b", "BANYAN_ROUTER=127.0.0.1:8080"}, 2, "--router"},
+		{"not a token", []string{"BANYAN_MYSQL_DSN=u:hush@tcp(h:1)/b", "BANYAN_PARTICIPANT_TOKEN=hush hush"}, 2, "--participant-token"},
 	} {
 		var stderr bytes.Buffer
 		code := service.Run(t.Context(), name, service.Process{Environ: c.environ, Stdout: io.Discard, Stderr: &stderr}, run)

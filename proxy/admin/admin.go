@@ -1,5 +1,5 @@
-// Package admin is the router's HTTP API for operators: routes and their weights, and
-// the audit log. It has a listener of its own, on the loopback unless told otherwise;
+// Package admin is the router's HTTP API for operators: routes and their weights, the
+// moves of their data, and the audit log. It has a listener of its own, on the loopback unless told otherwise;
 // anywhere else, and whenever a token is configured, it wants that token.
 package admin
 
@@ -43,9 +43,10 @@ func New(o Options) (http.Handler, error) {
 	r.Handle("/admin/v1/audit", rest.Handler(a.audit)).Methods(http.MethodGet)
 	r.Handle("/admin/v1/routes/{id:[^/:]+}", rest.Handler(a.get)).Methods(http.MethodGet)
 	r.Handle("/admin/v1/routes/{id:[^/:]+}", rest.Handler(a.patch)).Methods(http.MethodPatch)
-	for _, action := range []proxy.Action{proxy.Flip, proxy.Rollback} {
+	for _, action := range []proxy.Action{proxy.Flip, proxy.Rollback, proxy.Pause, proxy.Resume} {
 		r.Handle("/admin/v1/routes/{id:[^/:]+}:"+string(action), a.act(action)).Methods(http.MethodPost)
 	}
+	a.mountMoves(r)
 	guard := guarded(r, local && o.Token == "")
 	if o.Token != "" {
 		guard = withToken(guard, o.Token)

@@ -3,9 +3,7 @@ package admin
 import (
 	"net"
 	"net/http"
-	"strconv"
 	"strings"
-	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -29,7 +27,8 @@ type RouteList struct {
 // Route is a route, with what was just changed, or on a dry run would be.
 type Route struct {
 	proxy.View
-	Change *proxy.Outcome `json:"change,omitempty"`
+	Change  *proxy.Outcome     `json:"change,omitempty"`
+	Preview *proxy.PreviewView `json:"preview,omitempty"` // of a dry run, where data would move
 }
 
 // Change is the body of a PATCH, a flip or a rollback.
@@ -39,23 +38,17 @@ type Change struct {
 	Backend string          `json:"backend,omitempty"` // flip: where to, when there are several
 }
 
-// AuditPage is a page of the audit log, newest first.
-type AuditPage struct {
-	Entries    []AuditEntry `json:"entries"`
-	NextCursor string       `json:"next_cursor"` // "" on the last page
-}
-
-// AuditEntry is a line of the audit log.
-type AuditEntry struct {
-	weights.Entry
-	Time time.Time `json:"time"`
-}
-
 func (a *api) list(w http.ResponseWriter, r *http.Request) error {
 	if err := rest.NoQuery(r); err != nil {
 		return err
 	}
 	list, config := a.router.Routes()
+	for i := range list {
+		var err error
+		if list[i].MovesView, err = a.router.Moving(r.Context(), list[i].ID); err != nil {
+			return err
+		}
+	}
 	web.JSON(w, http.StatusOK, RouteList{list, config})
 	return nil
 }
@@ -64,12 +57,26 @@ func (a *api) get(w http.ResponseWriter, r *http.Request) error {
 	if err := rest.NoQuery(r); err != nil {
 		return err
 	}
-	v, err := a.router.Route(mux.Vars(r)["id"])
-	if err != nil || rest.NotModified(w, r, rest.Tag(v.Version)) {
+	v, err := a.look(r, mux.Vars(r)["id"])
+	if err != nil {
 		return err
+	}
+	if v.MovesView != nil { // it changes without its version
+		w.Header().Set("ETag", rest.Tag(v.Version))
+	} else if rest.NotModified(w, r, rest.Tag(v.Version)) {
+		return nil
 	}
 	web.JSON(w, http.StatusOK, Route{View: v})
 	return nil
+}
+
+// look gives a route with how far its data is.
+func (a *api) look(r *http.Request, id string) (proxy.View, error) {
+	v, err := a.router.Route(id)
+	if err == nil {
+		v.MovesView, err = a.router.Moving(r.Context(), id)
+	}
+	return v, err
 }
 
 func (a *api) patch(w http.ResponseWriter, r *http.Request) error {
@@ -113,38 +120,49 @@ func (a *api) apply(w http.ResponseWriter, r *http.Request, action proxy.Action,
 	if err != nil {
 		return err
 	}
-	if err := checkReason(body.Reason); err != nil {
-		return err
-	}
-	version, err := ifMatch(r)
+	ask, err := asked(r, body.Reason)
 	if err != nil {
 		return err
 	}
-	who, err := actor(r)
+	order := proxy.Order{
+		Route: ask.Route, Action: action, Weights: body.Weights, Backend: body.Backend, IfVersion: ask.IfVersion,
+		Reason: ask.Reason, Actor: ask.Actor, RequestID: ask.RequestID, DryRun: dry,
+	}
+	out, err := a.router.Apply(r.Context(), order)
 	if err != nil {
 		return err
 	}
-	out, err := a.router.Apply(r.Context(), proxy.Order{
-		Route: mux.Vars(r)["id"], Action: action, Weights: body.Weights, Backend: body.Backend, IfVersion: version,
-		Reason: strings.TrimSpace(body.Reason), Actor: who, RequestID: web.RequestID(r.Context()), DryRun: dry,
-	})
-	if err != nil {
+	answer := Route{Change: &out}
+	if dry {
+		if answer.Preview, err = a.router.Preview(r.Context(), order); err != nil {
+			return err
+		}
+	}
+	if answer.View, err = a.look(r, out.Route); err != nil {
 		return err
 	}
-	v, err := a.router.Route(out.Route)
-	if err != nil {
-		return err
+	status := http.StatusOK
+	if answer.MovesView != nil && !dry {
+		status = http.StatusAccepted // it is decided, and the data follows
 	}
-	w.Header().Set("ETag", rest.Tag(v.Version))
-	web.JSON(w, http.StatusOK, Route{v, &out})
+	w.Header().Set("ETag", rest.Tag(answer.Version))
+	web.JSON(w, status, answer)
 	return nil
 }
 
-func checkReason(s string) error {
-	if strings.ContainsFunc(s, unicode.IsControl) {
-		return errs.E(errs.Invalid, "the reason has a control character; write one line of text").With("field", "reason")
+// asked reads who asks for a change of the route in the path, and why.
+func asked(r *http.Request, reason string) (proxy.Ask, error) {
+	if strings.ContainsFunc(reason, unicode.IsControl) {
+		return proxy.Ask{}, errs.E(errs.Invalid, "the reason has a control character; write one line of text").With("field", "reason")
 	}
-	return nil
+	version, err := ifMatch(r)
+	if err != nil {
+		return proxy.Ask{}, err
+	}
+	who, err := actor(r)
+	return proxy.Ask{
+		Route: mux.Vars(r)["id"], IfVersion: version, Reason: strings.TrimSpace(reason), Actor: who, RequestID: web.RequestID(r.Context()),
+	}, err
 }
 
 // ifMatch gives the version that the caller saw, "" when it does not say.
@@ -174,41 +192,4 @@ func actor(r *http.Request) (string, error) {
 		name = "unnamed"
 	}
 	return name + "@" + host, nil
-}
-
-// Pages of the audit log.
-const (
-	defaultPage = 50
-	maxPage     = 200
-)
-
-func (a *api) audit(w http.ResponseWriter, r *http.Request) error {
-	q, err := rest.ReadQuery(r, "route", "limit", "cursor")
-	if err != nil {
-		return err
-	}
-	limit, err := q.Int("limit", 1, maxPage, defaultPage)
-	if err != nil {
-		return err
-	}
-	var before int64
-	if c := q["cursor"]; c != "" {
-		if before, err = strconv.ParseInt(c, 10, 64); err != nil || before < 1 {
-			return errs.E(errs.Invalid, "the parameter cursor must be a next_cursor of this log").With("field", "cursor")
-		}
-	}
-	entries, err := a.router.Audit(r.Context(), q["route"], before, limit+1)
-	if err != nil {
-		return err
-	}
-	page := AuditPage{Entries: []AuditEntry{}}
-	for i, e := range entries {
-		if i == limit {
-			page.NextCursor = strconv.FormatInt(entries[i-1].Seq, 10)
-			break
-		}
-		page.Entries = append(page.Entries, AuditEntry{e, time.UnixMicro(e.ChangedAt).UTC()})
-	}
-	web.JSON(w, http.StatusOK, page)
-	return nil
 }

@@ -3,7 +3,6 @@ package handover_test
 import (
 	"testing"
 	"time"
-
 )
 
 // TestVerify compares what both sides have since their move, and nothing else.

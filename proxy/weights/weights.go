@@ -39,7 +39,7 @@ type Row struct {
 // Change is what someone wants to be so.
 type Change struct {
 	Route       string
-	Action      string // set, flip, rollback, pause, resume or retire
+	Action      string // set, flip, rollback, pause, resume, rescue or retire; Log: pin, unpin or abort
 	From, To    Weights
 	Fingerprint string
 	IfVersion   int64 // of the row that was seen; 0 when there was none
@@ -113,6 +113,16 @@ func scanRow(rows *sql.Rows) (Row, error) {
 // Set makes a change and its line in the audit log, if the route's row is still the one
 // that was seen. errs: PreconditionFailed when it is not, with "version", the row's now.
 func (s *Store) Set(ctx context.Context, c Change) error {
+	return s.change(ctx, c, true)
+}
+
+// Log writes a line in the audit log about what is kept elsewhere; the route's row stays
+// as it is. errs: those of Set.
+func (s *Store) Log(ctx context.Context, c Change) error {
+	return s.change(ctx, c, false)
+}
+
+func (s *Store) change(ctx context.Context, c Change, row bool) error {
 	from, to := encode(c.From), encode(c.To)
 	now := s.db.Dialect().NowMicros()
 	outer := ctx
@@ -132,13 +142,16 @@ func (s *Store) Set(ctx context.Context, c Change) error {
 		if version != c.IfVersion {
 			return errs.E(errs.PreconditionFailed, "route %s was changed meanwhile; look at it again before changing it", c.Route).With("version", version)
 		}
-		tx.Finally(
-			sqldb.S("INSERT INTO route_weights (route, weights, fingerprint, version, retired, paused, actor, reason, changed_at) VALUES (?,?,?,?,?,?,?,?,"+now+")"+
-				s.db.Dialect().Upsert("route", "weights", "fingerprint", "version", "retired", "paused", "actor", "reason", "changed_at"),
-				c.Route, to, c.Fingerprint, version+1, boolean(c.Retire), boolean(c.Pause), cut(c.Actor, MaxActor), cut(c.Reason, MaxReason)),
+		last := []sqldb.Stmt{
 			sqldb.S("INSERT INTO audit (seq, changed_at, actor, action, route, from_weights, to_weights, reason, request_id) VALUES (?,"+now+",?,?,?,?,?,?,?)",
 				seq, cut(c.Actor, MaxActor), c.Action, c.Route, from, to, cut(c.Reason, MaxReason), cut(c.RequestID, maxID)),
-		)
+		}
+		if row {
+			last = append(last, sqldb.S("INSERT INTO route_weights (route, weights, fingerprint, version, retired, paused, actor, reason, changed_at) VALUES (?,?,?,?,?,?,?,?,"+now+")"+
+				s.db.Dialect().Upsert("route", "weights", "fingerprint", "version", "retired", "paused", "actor", "reason", "changed_at"),
+				c.Route, to, c.Fingerprint, version+1, boolean(c.Retire), boolean(c.Pause), cut(c.Actor, MaxActor), cut(c.Reason, MaxReason)))
+		}
+		tx.Finally(last...)
 		return nil
 	})
 }

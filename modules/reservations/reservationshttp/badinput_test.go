@@ -13,6 +13,7 @@ import (
 	"banyan/modules/kernel/web"
 	"banyan/modules/reservations"
 	"banyan/modules/reservations/reservationshttp"
+	"banyan/modules/reservations/reservationslocal"
 )
 
 const flightID = "AA34-JFK-20261121"
@@ -29,9 +30,9 @@ type fixture struct {
 	firstHoldKey string
 }
 
-func newFixture(t *testing.T) fixture {
+// schedule lets a service know of two flights.
+func schedule(t *testing.T, local *reservationslocal.Service) {
 	t.Helper()
-	local := newLocal(t, dbtest.SQLite(t))
 	if err := catchUp(local)(t.Context(), events{
 		{Seq: 1, Type: "configuration.published", Data: json.RawMessage(`{"configuration":"T.1","seats":["1A","1B","2A","2B","3A","3B","12A","12B","12C","14A"]}`)},
 		{Seq: 2, Type: "flight.scheduled", Data: json.RawMessage(`{"flights":[
@@ -40,6 +41,12 @@ func newFixture(t *testing.T) fixture {
 	}); err != nil {
 		t.Fatal(err)
 	}
+}
+
+func newFixture(t *testing.T) fixture {
+	t.Helper()
+	local := newLocal(t, dbtest.SQLite(t), true)
+	schedule(t, local)
 	f := fixture{svc: local, log: &bytes.Buffer{}, firstHoldKey: "key-of-ann"}
 	log, err := telemetry.NewLog(f.log, "reservations", "trace")
 	if err != nil {

@@ -23,7 +23,7 @@ func TestContract(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			reservationstest.Run(t, func(t *testing.T) reservationstest.Harness {
-				local := newLocal(t, open(t))
+				local := newLocal(t, open(t), true)
 				server := serve(t, local)
 				client := reservationshttp.NewClient(server.URL, web.NewTransport(web.TransportOptions{}))
 				return reservationstest.Harness{Service: unmasked{client, local}, CatchUp: catchUp(local)}
@@ -53,7 +53,7 @@ func (u unmasked) Occupants(ctx context.Context, flightID string) (map[string]st
 }
 
 // newLocal makes a service over a new schema; it allows holds of a second.
-func newLocal(t *testing.T, db *sqldb.DB) *reservationslocal.Service {
+func newLocal(t *testing.T, db *sqldb.DB, own bool) *reservationslocal.Service {
 	t.Helper()
 	m, err := sqldb.NewMigrator(db, migrations.FS)
 	if err != nil {
@@ -62,7 +62,7 @@ func newLocal(t *testing.T, db *sqldb.DB) *reservationslocal.Service {
 	if _, err := m.Up(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	s, err := reservationslocal.NewSQL(t.Context(), db, reservationslocal.Options{MinTTL: time.Second, Own: true})
+	s, err := reservationslocal.NewSQL(t.Context(), db, reservationslocal.Options{MinTTL: time.Second, Own: own})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -48,7 +48,7 @@ var _ reservations.Service = (*Service)(nil)
 // NewSQL runs on a migrated database. errs: Unsafe when the database was made with
 // another bucket hash, or may lose acknowledged writes.
 func NewSQL(ctx context.Context, db *sqldb.DB, o Options) (*Service, error) {
-	st, err := store.NewSQL(ctx, db, store.SQLOptions{Own: true, AcceptDataLoss: o.AcceptDataLoss})
+	st, err := store.NewSQL(ctx, db, store.SQLOptions{Own: o.Own, AcceptDataLoss: o.AcceptDataLoss})
 	if err != nil {
 		return nil, err
 	}
