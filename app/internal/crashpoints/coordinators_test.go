@@ -2,6 +2,8 @@ package crashpoints_test
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"sync"
 	"testing"
 
@@ -12,41 +14,66 @@ import (
 	"banyan/proxy/handover/handovertestkit"
 )
 
-// few lets an audit ask for the fences of those buckets that have flights. The others,
-// which nobody moves, it asks for once.
-type few struct {
+// remembering asks its store again only for the fences that it has given orders about
+// since, or parts: nobody else moves them, and audits are many.
+type remembering struct {
 	kernel.Participant
-	mu   sync.Mutex
-	rest []kernel.Fence
+	mu     sync.Mutex
+	fences []kernel.Fence
+	moved  map[int]bool
+}
+
+func remember(p kernel.Participant) *remembering {
+	return &remembering{Participant: p, moved: map[int]bool{}}
 }
 
 // Status implements handover.Participant.
-func (f *few) Status(ctx context.Context, buckets []int) (kernel.Status, error) {
+func (r *remembering) Status(ctx context.Context, buckets []int) (kernel.Status, error) {
 	if len(buckets) > 0 {
-		return f.Participant.Status(ctx, buckets)
+		return r.Participant.Status(ctx, buckets)
 	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.rest == nil {
-		st, err := f.Participant.Status(ctx, nil)
-		for _, one := range st.Fences {
-			if one.Bucket >= flown {
-				f.rest = append(f.rest, one)
-			}
-		}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.fences != nil {
+		buckets = append([]int{0}, slices.Collect(maps.Keys(r.moved))...)
+		slices.Sort(buckets)
+		buckets = slices.Compact(buckets)
+	}
+	st, err := r.Participant.Status(ctx, buckets)
+	if err != nil {
 		return st, err
 	}
-	st, err := f.Participant.Status(ctx, used())
-	st.Fences = append(st.Fences, f.rest...)
-	return st, err
+	if r.fences == nil {
+		r.fences = make([]kernel.Fence, bucket.Count)
+	}
+	for _, f := range st.Fences {
+		r.fences[f.Bucket] = f
+	}
+	clear(r.moved)
+	st.Fences = slices.DeleteFunc(slices.Clone(r.fences), func(f kernel.Fence) bool { return f.Mode == kernel.Absent })
+	return st, nil
 }
 
-func used() []int {
-	list := make([]int, flown)
-	for b := range list {
-		list[b] = b
+// Order implements handover.Participant.
+func (r *remembering) Order(ctx context.Context, o kernel.Order) ([]kernel.Fence, error) {
+	defer r.forget(o.Buckets...)
+	return r.Participant.Order(ctx, o)
+}
+
+// Copy implements handover.Participant.
+func (r *remembering) Copy(ctx context.Context, epoch int64, parts []kernel.Part) ([]kernel.Fence, error) {
+	for _, p := range parts {
+		defer r.forget(p.Bucket)
 	}
-	return list
+	return r.Participant.Copy(ctx, epoch, parts)
+}
+
+func (r *remembering) forget(buckets ...int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, b := range buckets {
+		r.moved[b] = true
+	}
 }
 
 // pair is a route with two sides.

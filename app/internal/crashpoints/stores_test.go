@@ -19,7 +19,7 @@ import (
 )
 
 // flown is the number of buckets, from the first on, that have a flight.
-const flown = 660
+const flown = 3 * 240 / rigs
 
 // flights gives a flight of each bucket below n.
 func flights(n int) []string {

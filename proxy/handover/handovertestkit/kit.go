@@ -27,8 +27,12 @@ type Store struct {
 type Rig struct {
 	Journal    *handover.Journal
 	Home, Away Store
+	// Share and Of let several rigs divide the scenarios: this one runs every Of-th, from
+	// the Share-th on, counted from 0. An Of of 0 stands for all.
+	Share, Of int
 
 	healthy *handover.Coordinator
+	met     int // scenarios that this rig has run or left to others
 	next    int // the first bucket that no scenario has used
 	writes  int
 }
@@ -50,17 +54,31 @@ func Crashes(t *testing.T, r *Rig) {
 	}
 	for _, back := range []bool{false, true} {
 		for _, f := range faults() {
-			t.Run(fmt.Sprintf("back=%t/%s", back, f), func(t *testing.T) { r.scenario(t, back, f, nil) })
+			r.run(t, back, f, nil)
 		}
 		for _, step := range []handover.Step{handover.StepDigest, handover.StepCommit} {
 			for _, f := range faults() {
 				first := &Fault{Step: step, Point: handover.After}
 				if recovers(first, f) {
-					t.Run(fmt.Sprintf("back=%t/%s/%s", back, first, f), func(t *testing.T) { r.scenario(t, back, first, f) })
+					r.run(t, back, first, f)
 				}
 			}
 		}
 	}
+}
+
+// run runs a scenario, if it is one of this rig's share.
+func (r *Rig) run(t *testing.T, back bool, first, second *Fault) {
+	t.Helper()
+	r.met++
+	if (r.met-1)%max(r.Of, 1) != r.Share {
+		return
+	}
+	name := fmt.Sprintf("back=%t/%s", back, first)
+	if second != nil {
+		name += "/" + second.String()
+	}
+	t.Run(name, func(t *testing.T) { r.scenario(t, back, first, second) })
 }
 
 // recovers tells whether a step is one of the recovery from a fault.
