@@ -151,6 +151,7 @@ func TestExitCodes(t *testing.T) {
 		{errs.E(errs.Invalid, "x"), 2},
 		{problems.Err(), 2},
 		{fmt.Errorf("wrapped: %w", errs.E(errs.PreconditionFailed, "x")), 3},
+		{errs.E(errs.VerdictFailed, "x"), 4},
 		{errs.E(errs.Unsafe, "x"), 5},
 		{unsafe.Err(), 5},
 	} {

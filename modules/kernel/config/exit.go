@@ -8,6 +8,7 @@ const (
 	ExitFailed       = 1
 	ExitUsage        = 2 // usage or configuration
 	ExitPrecondition = 3
+	ExitVerdict      = 4
 	ExitUnsafe       = 5
 )
 
@@ -20,6 +21,8 @@ func ExitCode(err error) int {
 		return ExitUsage
 	case errs.PreconditionFailed, errs.PreconditionRequired:
 		return ExitPrecondition
+	case errs.VerdictFailed:
+		return ExitVerdict
 	case errs.Unsafe:
 		return ExitUnsafe
 	}

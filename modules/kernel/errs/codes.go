@@ -36,6 +36,7 @@ const (
 	KeyReused            Code = "idempotency_key_reused" // same key, other request
 	Unprocessable        Code = "unprocessable"
 	Unsafe               Code = "refused_unsafe" // it would lose or split data
+	VerdictFailed        Code = "verdict_failed" // what was looked at is not as it must be
 	Internal             Code = "internal"
 	BadGateway           Code = "bad_gateway"
 	Unavailable          Code = "unavailable" // try again later
@@ -57,7 +58,7 @@ func Status(c Code) int {
 		return http.StatusMethodNotAllowed
 	case Timeout:
 		return http.StatusRequestTimeout
-	case Conflict, SeatTaken, TokenMismatch, FlightNotOpen, CapExceeded, ExtensionsExhausted, Unsafe:
+	case Conflict, SeatTaken, TokenMismatch, FlightNotOpen, CapExceeded, ExtensionsExhausted, Unsafe, VerdictFailed:
 		return http.StatusConflict
 	case HoldExpired, HoldReleased:
 		return http.StatusGone
