@@ -7,6 +7,8 @@ import (
 	"context"
 	"encoding/json"
 	"strconv"
+
+	"banyan/modules/kernel/errs"
 )
 
 // Service is what the context does, in this process or over HTTP. Errors carry the
@@ -86,6 +88,14 @@ type Event struct {
 	Type string          `json:"type"`
 	Time string          `json:"time"` // RFC 3339, UTC
 	Data json.RawMessage `json:"data"`
+}
+
+// NoSuchNumber is the error for a designator that no flight has at the time asked for.
+func NoSuchNumber(designator string) error {
+	if canonical, err := ParseDesignator(designator); err == nil {
+		designator = canonical
+	}
+	return errs.E(errs.FlightUnknown, "there is no flight %s at that time", designator)
 }
 
 // Types of events. FlightsScheduled carries many flights (an import publishes a batch as

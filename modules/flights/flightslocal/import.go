@@ -51,7 +51,8 @@ const derivation = "1"
 // Import brings airports, airlines, aircraft and flights in. How far it has come is
 // stored with each batch, so the same import goes on where it was cut off, and does
 // nothing when it was done. Flights that exist are left as they are, also the cancelled.
-// errs: Invalid for a folder or a period that cannot be imported.
+// errs: Invalid for a folder or a period that cannot be imported, Unsafe when this store
+// does not own every flight.
 func (s *Service) Import(ctx context.Context, in Import) (ImportReport, error) {
 	report := ImportReport{Days: in.Days, From: in.From.Format(time.DateOnly), Reasons: map[optd.Reason]int{}}
 	data, err := optd.Read(in.Dir, func(p optd.Problem) {
@@ -62,6 +63,9 @@ func (s *Service) Import(ctx context.Context, in Import) (ImportReport, error) {
 		}
 	})
 	if err != nil {
+		return report, err
+	}
+	if err := s.store.OwnsAll(ctx); err != nil {
 		return report, err
 	}
 	plan, err := data.Plan(in.From, in.Days)

@@ -19,10 +19,29 @@ type Service struct {
 	zones *wall.Zones
 }
 
-var _ flights.Service = (*Service)(nil)
+var _ flights.Side = (*Service)(nil)
 
-// New makes the service over a migrated database, which it does not close.
-func New(db *sqldb.DB) *Service { return &Service{store: store.New(db), zones: &wall.Zones{}} }
+// Options of Open.
+type Options struct {
+	// Empty makes a store that was never used own nothing: flights are handed over to it.
+	// Without it, whoever creates a store owns every flight.
+	Empty bool
+}
+
+// New makes the service over a migrated database, which it does not close. A fresh one
+// owns every flight; it is made so when it is first used.
+func New(db *sqldb.DB) *Service { return with(db, Options{}) }
+
+// Open is New with options, and makes a fresh store at once. errs: Unsafe for a database
+// that puts flights into other buckets.
+func Open(ctx context.Context, db *sqldb.DB, o Options) (*Service, error) {
+	s := with(db, o)
+	return s, s.store.Open(ctx)
+}
+
+func with(db *sqldb.DB, o Options) *Service {
+	return &Service{store: store.New(db, store.Options(o)), zones: &wall.Zones{}}
+}
 
 // Flight gives one dated flight.
 func (s *Service) Flight(ctx context.Context, flightID string) (flights.Flight, error) {
@@ -69,28 +88,45 @@ func (s *Service) SeatMap(ctx context.Context, flightID string) (flights.SeatMap
 
 // ByNumber finds a flight by designator and local departure time, or its next one.
 func (s *Service) ByNumber(ctx context.Context, designator, departureLocal string) (flights.Flight, error) {
-	canonical, err := flights.ParseDesignator(designator)
+	rows, _, _, err := s.numbered(ctx, designator, departureLocal)
 	if err != nil {
 		return flights.Flight{}, err
 	}
-	var row store.Row
-	var ok bool
+	if len(rows) == 0 {
+		return flights.Flight{}, flights.NoSuchNumber(designator)
+	}
+	return s.show(ctx, rows[0])
+}
+
+// numbered finds at most one flight, of those that are served here, and its place among
+// those that another store might find: a coming one before one that has departed or is
+// cancelled, and of those the last.
+func (s *Service) numbered(ctx context.Context, designator, departureLocal string) ([]store.Row, flights.Place, *store.Served, error) {
+	var place flights.Place
+	canonical, err := flights.ParseDesignator(designator)
+	if err != nil {
+		return nil, place, nil, err
+	}
+	var rows []store.Row
+	var v *store.Served
+	now := time.Now().Unix()
 	if departureLocal == "" {
-		row, ok, err = s.store.Next(ctx, canonical, time.Now().Unix())
+		rows, v, err = s.store.Next(ctx, canonical, now)
 	} else {
 		at, bad := parseTime("departure_date_time", departureLocal)
 		if bad != nil {
-			return flights.Flight{}, bad
+			return nil, place, nil, bad
 		}
-		row, ok, err = s.store.Departing(ctx, canonical, at)
+		rows, v, err = s.store.Departing(ctx, canonical, at)
 	}
-	if err != nil {
-		return flights.Flight{}, err
+	if err != nil || len(rows) == 0 {
+		return nil, place, v, err
 	}
-	if !ok {
-		return flights.Flight{}, errs.E(errs.FlightUnknown, "there is no flight %s at that time", canonical)
+	place = flights.Place{Departure: rows[0].DepartureUTC, FlightID: rows[0].FlightID}
+	if departureLocal == "" && rows[0].DepartureUTC < now {
+		place.Value, place.Departure = 1, -place.Departure
 	}
-	return s.show(ctx, row)
+	return rows, place, v, nil
 }
 
 func (s *Service) show(ctx context.Context, row store.Row) (flights.Flight, error) {

@@ -3,44 +3,59 @@ package flightslocal
 import (
 	"context"
 	"crypto/sha256"
-	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
 	"slices"
 	"strings"
 
 	"banyan/modules/flights"
+	"banyan/modules/flights/internal/paging"
 	"banyan/modules/flights/internal/store"
 	"banyan/modules/flights/internal/wall"
 	"banyan/modules/kernel/errs"
 	"banyan/modules/kernel/money"
 )
 
-// Search gives a page of the flights that meet the criteria.
+// Search gives a page of the flights that meet the criteria and are served here.
 func (s *Service) Search(ctx context.Context, c flights.Criteria) (flights.Page, error) {
-	q, err := queryOf(&c)
+	q, mark, err := askedFor(&c)
 	if err != nil {
 		return flights.Page{}, err
 	}
-	mark := markOf(q)
-	if c.Cursor != "" {
-		if q.After, err = openCursor(c.Cursor, mark); err != nil {
-			return flights.Page{}, err
-		}
-	}
-	limit := q.Limit
-	q.Limit++ // one more tells whether there is a next page
-	rows, err := s.store.Search(ctx, q)
+	rows, more, _, err := s.page(ctx, q)
 	if err != nil {
 		return flights.Page{}, err
 	}
 	var page flights.Page
-	if len(rows) > limit {
-		rows = rows[:limit]
-		page.NextCursor = makeCursor(q.PositionOf(&rows[limit-1]), mark)
+	if more {
+		page.NextCursor = paging.Cursor(q.PositionOf(&rows[len(rows)-1]), mark)
 	}
 	page.Flights, err = s.showAll(ctx, rows)
 	return page, err
+}
+
+// askedFor reads the criteria and the cursor, and gives the mark of the criteria.
+func askedFor(c *flights.Criteria) (q *store.Query, mark string, err error) {
+	if q, err = queryOf(c); err != nil {
+		return nil, "", err
+	}
+	mark = markOf(q)
+	if c.Cursor != "" {
+		q.After, err = paging.Open(c.Cursor, mark)
+	}
+	return q, mark, err
+}
+
+// page gives the rows of a page, and tells whether there are more.
+func (s *Service) page(ctx context.Context, q *store.Query) (rows []store.Row, more bool, v *store.Served, err error) {
+	limit := q.Limit
+	oneMore := *q
+	oneMore.Limit++ // it tells whether there is a next page
+	rows, v, err = s.store.Search(ctx, &oneMore)
+	if len(rows) > limit {
+		rows, more = rows[:limit], true
+	}
+	return rows, more, v, err
 }
 
 // queryOf checks the criteria; the cursor is not its business.
@@ -158,16 +173,6 @@ func limitOf(limit int) (int, error) {
 	return limit, nil
 }
 
-// cursor is what a next_cursor holds: a place in the order, and the mark of the
-// criteria it belongs to.
-type cursor struct {
-	Mark string `json:"m"`
-	store.Position
-}
-
-// maxCursor bounds a cursor, in bytes.
-const maxCursor = 512
-
 // markOf digests the criteria, apart from the size of a page and the place in it.
 func markOf(q *store.Query) string {
 	c := *q
@@ -180,28 +185,8 @@ func markOf(q *store.Query) string {
 	return hex.EncodeToString(sum[:6])
 }
 
-func makeCursor(p store.Position, mark string) string {
-	body, err := json.Marshal(cursor{Mark: mark, Position: p})
-	if err != nil {
-		panic("flightslocal: a cursor cannot be marshalled: " + err.Error())
-	}
-	return base64.RawURLEncoding.EncodeToString(body)
-}
-
-func openCursor(text, mark string) (*store.Position, error) {
-	var c cursor
-	body, err := base64.RawURLEncoding.DecodeString(text)
-	if err != nil || len(text) > maxCursor || json.Unmarshal(body, &c) != nil || !visible(c.FlightID) {
-		return nil, bad("cursor", "is not one that a page before gave as next_cursor")
-	}
-	if c.Mark != mark {
-		return nil, bad("cursor", "belongs to other criteria; repeat those of the page before, or leave it out")
-	}
-	return &c.Position, nil
-}
-
-// SearchSQL gives the one statement that Search runs for the criteria's first page, so
-// that a benchmark can compare Search with it.
+// SearchSQL gives the one statement that Search runs for the criteria's first page, without
+// the column that tells of the fences, so that a benchmark can compare Search with it.
 func (s *Service) SearchSQL(c flights.Criteria) (string, []any, error) {
 	q, err := queryOf(&c)
 	if err != nil {

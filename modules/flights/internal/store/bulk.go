@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"banyan/modules/flights"
+	"banyan/modules/kernel/bucket"
 	"banyan/modules/kernel/errs"
 	"banyan/modules/kernel/outbox"
 	"banyan/modules/kernel/sqldb"
@@ -31,18 +32,30 @@ type Run struct {
 // InsertFlights stores the flights that are not there yet, one event with exactly those,
 // and how far run has come, all in one transaction, and tells how many were new. Sums of
 // run are those before this call: it adds the new and the existing ones to run itself.
-// Rows must not repeat a flight among themselves. run may be nil.
+// Rows must not repeat a flight among themselves. An import, which has a run, is refused
+// as a whole when this store does not own everything: it goes on by lines, and a flight
+// that it left out here would be nowhere. Without a run, flights of others are left out.
+// errs: Unsafe.
 func (s *Store) InsertFlights(ctx context.Context, rows []Row, run *Run) (int, error) {
 	if len(rows) > MaxBatch {
 		return 0, errs.E(errs.Internal, "a batch has at most %d flights", MaxBatch)
 	}
 	var fresh []Row
 	after := Run{}
-	err := s.do(ctx, func(ctx context.Context, tx *sqldb.Tx) (err error) {
-		if err = tx.Run(ctx, outbox.Lock()); err != nil {
+	err := s.do(ctx, func(ctx context.Context, tx *sqldb.Tx) error {
+		active, err := s.keepFences(ctx, tx)
+		if err == nil && run != nil {
+			err = wantAll(&active)
+		}
+		if err != nil {
 			return err
 		}
-		if fresh, err = insertNew(ctx, tx, rows); err != nil {
+		ours := slices.DeleteFunc(slices.Clone(rows), func(r Row) bool { return !active.Has(bucket.Of(r.FlightID)) })
+		var seq int64
+		if err := tx.Run(ctx, outbox.Lock(), lastEvent(&seq)); err != nil {
+			return err
+		}
+		if fresh, err = insertNew(ctx, tx, ours, seq+1); err != nil {
 			return err
 		}
 		if run != nil {
@@ -60,6 +73,13 @@ func (s *Store) InsertFlights(ctx context.Context, rows []Row, run *Run) (int, e
 		*run = after
 	}
 	return len(fresh), nil
+}
+
+// lastEvent reads the number of the last event, under the outbox's lock. A transaction
+// publishes a configuration and a flight at most, so that event_seq of what it changes is
+// two more.
+func lastEvent(into *int64) sqldb.Stmt {
+	return sqldb.Q(func(r *sql.Rows) error { return r.Scan(into) }, "SELECT seq FROM outbox_counter WHERE id=1")
 }
 
 func (s *Store) publishFlights(ctx context.Context, tx *sqldb.Tx, kind string, rows []Row) error {
@@ -80,8 +100,8 @@ func (s *Store) publishFlights(ctx context.Context, tx *sqldb.Tx, kind string, r
 // insertNew tries all rows at once, which is what happens on a fresh import, and looks
 // for those that exist only when one does: by id, and then by the natural key, which a
 // flight that was moved to another date may have.
-func insertNew(ctx context.Context, tx *sqldb.Tx, rows []Row) ([]Row, error) {
-	err := insert(ctx, tx, rows)
+func insertNew(ctx context.Context, tx *sqldb.Tx, rows []Row, eventSeq int64) ([]Row, error) {
+	err := insert(ctx, tx, rows, eventSeq)
 	for _, without := range []func(context.Context, *sqldb.Tx, []Row) ([]Row, error){withoutIDs, withoutNames} {
 		if sqldb.ClassOf(err) != sqldb.Duplicate {
 			break
@@ -89,20 +109,20 @@ func insertNew(ctx context.Context, tx *sqldb.Tx, rows []Row) ([]Row, error) {
 		if rows, err = without(ctx, tx, rows); err != nil {
 			return nil, err
 		}
-		err = insert(ctx, tx, rows)
+		err = insert(ctx, tx, rows, eventSeq)
 	}
 	return rows, err
 }
 
-func insert(ctx context.Context, tx *sqldb.Tx, rows []Row) error {
+func insert(ctx context.Context, tx *sqldb.Tx, rows []Row, eventSeq int64) error {
 	if len(rows) == 0 {
 		return nil
 	}
-	args := make([]any, 0, len(rows)*flightWidth)
+	args := make([]any, 0, len(rows)*insertWidth)
 	for i := range rows {
-		args = rows[i].args(args)
+		args = rows[i].insertArgs(args, eventSeq)
 	}
-	return tx.Run(ctx, sqldb.S("INSERT INTO flights ("+flightColumns+") VALUES "+sqldb.Marks(len(rows), flightWidth), args...))
+	return tx.Run(ctx, sqldb.S("INSERT INTO flights ("+insertColumns+") VALUES "+sqldb.Marks(len(rows), insertWidth), args...))
 }
 
 // withoutIDs leaves out rows whose id is stored.

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"math"
 
 	"banyan/modules/flights"
 	"banyan/modules/kernel/errs"
@@ -53,7 +54,7 @@ func (s *Store) ensure(ctx context.Context, tx *sqldb.Tx, g Geometry) (Configura
 	sum := sha256.Sum256(body)
 	digest := hex.EncodeToString(sum[:])
 	c := Configuration{Archetype: g.Archetype, Seats: len(g.Seats), Cabins: CabinSeats(g.Map)}
-	newest, err := version(ctx, tx, &c, digest)
+	newest, err := s.version(ctx, tx, &c, digest)
 	if err != nil || c.ID != "" {
 		return c, err
 	}
@@ -68,20 +69,30 @@ func (s *Store) ensure(ctx context.Context, tx *sqldb.Tx, g Geometry) (Configura
 	if err != nil {
 		return c, err
 	}
+	tx.Finally(s.changedReference())
 	return c, s.publish(ctx, tx, flights.ConfigurationPublished, event)
 }
 
+// awayVersions is the version after which a store that started empty counts: two stores
+// that make different configurations must not give them the same name.
+const awayVersions = 1000
+
 // version finds the configuration with the same digest, whose id it sets, or tells the
-// newest version.
-func version(ctx context.Context, tx *sqldb.Tx, c *Configuration, digest string) (int, error) {
-	newest := 0
+// newest version that was made on this side.
+func (s *Store) version(ctx context.Context, tx *sqldb.Tx, c *Configuration, digest string) (int, error) {
+	newest, from, to := 0, 0, awayVersions
+	if *s.side.Load() == Away {
+		newest, from, to = awayVersions, awayVersions, math.MaxInt16
+	}
 	err := tx.Run(ctx, sqldb.Q(func(r *sql.Rows) error {
 		var id, d string
 		var v int
 		if err := r.Scan(&id, &v, &d); err != nil {
 			return err
 		}
-		newest = max(newest, v)
+		if v > from && v <= to {
+			newest = max(newest, v)
+		}
 		if d == digest {
 			c.ID = id
 		}

@@ -17,7 +17,7 @@ import (
 func TestNothingIsSorted(t *testing.T) {
 	date := wall.Of(20261121, 0)
 	onEach(t, func(t *testing.T, db *sqldb.DB) {
-		s := store.New(db)
+		s := store.New(db, store.Options{})
 		rows := randomRows(rand.New(rand.NewPCG(4, 4)), store.MaxBatch, ensureAll(t, s))
 		if _, err := s.InsertFlights(t.Context(), rows, nil); err != nil {
 			t.Fatal(err)

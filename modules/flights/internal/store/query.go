@@ -23,15 +23,13 @@ type Query struct {
 	Sort        flights.Sort // one of the three
 	Limit       int          // rows at most
 	After       *Position    // go on behind this flight
+
+	counted bool // a last column tells the number of changes of the fences
+	partial bool // leave out flights that are not served here
 }
 
 // Position is a flight's place in the order of a search.
-type Position struct {
-	Currency  string `json:"c,omitempty"` // ByPrice
-	Value     int64  `json:"n,omitempty"` // price or minutes
-	Departure int64  `json:"d"`
-	FlightID  string `json:"f"`
-}
+type Position = flights.Place
 
 // PositionOf gives a row's place in the order of the query.
 func (q *Query) PositionOf(r *Row) Position {
@@ -100,7 +98,11 @@ func (q *Query) selects(d sqldb.Dialect) (string, []any) {
 		behind, more := behind(columns, values(*q.After))
 		where, args = append(where, behind), append(args, more...)
 	}
-	text := "SELECT " + flightColumns + " FROM flights" + q.hint(d)
+	columnsRead := flightColumns
+	if q.counted {
+		columnsRead += ", " + fenceChanges + " AS changes"
+	}
+	text := "SELECT " + columnsRead + " FROM flights" + q.hint(d)
 	if len(where) > 0 {
 		text += " WHERE " + strings.Join(where, " AND ")
 	}
@@ -181,6 +183,9 @@ func (q *Query) where() ([]string, []any) {
 		}
 		add("status=0")
 		add("configuration NOT IN (SELECT id FROM configurations WHERE configurations."+column+"<?)", q.Passengers)
+	}
+	if q.partial {
+		add(servedHere)
 	}
 	return where, args
 }

@@ -5,66 +5,73 @@ import (
 	"database/sql"
 
 	"banyan/modules/flights/internal/wall"
-	"banyan/modules/kernel/sqldb"
+	"banyan/modules/kernel/bucket"
 )
 
-// Search gives the rows of a query, in its order.
-func (s *Store) Search(ctx context.Context, q *Query) ([]Row, error) {
-	text, args := q.SQL(s.db.Dialect())
-	return s.rows(ctx, q.Limit, text, args...)
+// Search gives the rows of a query, in its order, of the buckets that are served, and
+// tells which those are.
+func (s *Store) Search(ctx context.Context, q *Query) ([]Row, *Served, error) {
+	return s.look(ctx, q.Limit, func(partial bool) (string, []any) {
+		counted := *q
+		counted.counted, counted.partial = true, partial
+		return counted.SQL(s.db.Dialect())
+	})
 }
 
-const selectFlight = "SELECT " + flightColumns + " FROM flights WHERE "
+const (
+	selectFlight  = "SELECT " + flightColumns + " FROM flights WHERE "
+	selectCounted = "SELECT " + flightColumns + ", " + fenceChanges + " AS changes FROM flights WHERE "
+)
 
-// Flight gives a dated flight; ok is false when there is none.
+// Flight gives a dated flight; ok is false when there is none. errs: Misdirected if its
+// bucket is not served here.
 func (s *Store) Flight(ctx context.Context, flightID string) (Row, bool, error) {
-	return s.one(ctx, selectFlight+"flight_id=?", flightID)
+	b := bucket.Of(flightID)
+	rows, v, err := s.look(ctx, 1, func(bool) (string, []any) { return selectCounted + "flight_id=?", []any{flightID} })
+	if err != nil {
+		return Row{}, false, err
+	}
+	if !v.Buckets.Has(b) {
+		return Row{}, false, s.refuse(ctx, b)
+	}
+	if len(rows) == 0 {
+		return Row{}, false, nil
+	}
+	return rows[0], true, nil
 }
 
 // A + before a column keeps SQLite from choosing that column's index over the
 // designator's; to MySQL it says nothing.
 
-// Departing gives the flight of a designator at a local departure time.
-func (s *Store) Departing(ctx context.Context, designator string, at wall.Time) (Row, bool, error) {
-	return s.one(ctx, selectFlight+"designator=? AND +dep_date=? AND dep_time=? ORDER BY +dep_utc LIMIT 1",
-		designator, at.Day(), at.Clock())
+// Departing gives the flight of a designator at a local departure time, at most one row.
+func (s *Store) Departing(ctx context.Context, designator string, at wall.Time) ([]Row, *Served, error) {
+	return s.look(ctx, 1, func(partial bool) (string, []any) {
+		return selectCounted + "designator=? AND +dep_date=? AND dep_time=?" + onlyServed(partial) +
+			" ORDER BY +dep_utc, flight_id LIMIT 1", []any{designator, at.Day(), at.Clock()}
+	})
 }
 
 // Next gives the first flight of a designator that departs at or after now (seconds since
 // 1970) and is not cancelled; without one, the last that departed.
-func (s *Store) Next(ctx context.Context, designator string, now int64) (Row, bool, error) {
-	r, ok, err := s.one(ctx, selectFlight+"designator=? AND +dep_utc>=? AND status=0 ORDER BY +dep_utc LIMIT 1", designator, now)
-	if ok || err != nil {
-		return r, ok, err
+func (s *Store) Next(ctx context.Context, designator string, now int64) ([]Row, *Served, error) {
+	rows, v, err := s.look(ctx, 2, func(partial bool) (string, []any) {
+		head := selectCounted + "designator=? AND "
+		next := head + "+dep_utc>=? AND status=0" + onlyServed(partial) + " ORDER BY +dep_utc, flight_id LIMIT 1"
+		last := head + "+dep_utc<?" + onlyServed(partial) + " ORDER BY +dep_utc DESC, flight_id LIMIT 1"
+		return "SELECT * FROM (" + next + ") AS next UNION ALL SELECT * FROM (" + last + ") AS last",
+			[]any{designator, now, designator, now}
+	})
+	if len(rows) == 2 && rows[0].DepartureUTC < rows[1].DepartureUTC {
+		rows[0], rows[1] = rows[1], rows[0]
 	}
-	return s.one(ctx, selectFlight+"designator=? AND +dep_utc<? ORDER BY +dep_utc DESC LIMIT 1", designator, now)
+	return rows[:min(len(rows), 1)], v, err
 }
 
-func (s *Store) one(ctx context.Context, query string, args ...any) (Row, bool, error) {
-	rows, err := s.rows(ctx, 1, query, args...)
-	if err != nil || len(rows) == 0 {
-		return Row{}, false, err
+func onlyServed(partial bool) string {
+	if partial {
+		return " AND " + servedHere
 	}
-	return rows[0], true, nil
-}
-
-// rows reads at most limit rows.
-func (s *Store) rows(ctx context.Context, limit int, query string, args ...any) ([]Row, error) {
-	answer, err := s.db.Reader().QueryContext(ctx, query, args...)
-	if err != nil {
-		return nil, sqldb.Fail(err)
-	}
-	defer func() { _ = answer.Close() }()
-	list := make([]Row, 0, limit)
-	into := newScanner()
-	for answer.Next() {
-		r, err := into.row(answer)
-		if err != nil {
-			return nil, sqldb.Fail(err)
-		}
-		list = append(list, r)
-	}
-	return list, sqldb.Fail(answer.Err())
+	return ""
 }
 
 // scanner reads rows into the same variables again and again.

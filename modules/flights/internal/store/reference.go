@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"strings"
 
 	"banyan/modules/flights"
 	"banyan/modules/kernel/sqldb"
@@ -17,12 +18,17 @@ type Aircraft struct{ Code, Name, Archetype string }
 // putRows bounds the rows of one statement.
 const putRows = 500
 
+func airportFields() []string {
+	return []string{"code", "name", "city", "country", "tz", "latitude", "longitude"}
+}
+
+func airportValues(a flights.Airport) []any {
+	return []any{a.Code, a.Name, a.City, a.Country, a.TZ, a.Latitude, a.Longitude}
+}
+
 // PutAirports stores airports, over those with the same codes.
 func (s *Store) PutAirports(ctx context.Context, list []flights.Airport) error {
-	return put(ctx, s, "airports", []string{"code", "name", "city", "country", "tz", "latitude", "longitude"}, list,
-		func(a flights.Airport) []any {
-			return []any{a.Code, a.Name, a.City, a.Country, a.TZ, a.Latitude, a.Longitude}
-		})
+	return put(ctx, s, "airports", airportFields(), list, airportValues)
 }
 
 // PutCarriers stores carriers, over those with the same codes.
@@ -36,28 +42,41 @@ func (s *Store) PutAircraft(ctx context.Context, list []Aircraft) error {
 		func(a Aircraft) []any { return []any{a.Code, a.Name, a.Archetype} })
 }
 
-// put upserts a list in one transaction; the first column is the key.
+// put upserts a list in one transaction, as a change of reference data made here.
 func put[T any](ctx context.Context, s *Store, table string, columns []string, list []T, values func(T) []any) error {
-	head := "INSERT INTO " + table + " (" + columns[0]
-	for _, c := range columns[1:] {
-		head += ", " + c
-	}
-	tail := s.db.Dialect().Upsert(columns[0], columns[1:]...)
-	return s.do(ctx, func(ctx context.Context, tx *sqldb.Tx) error {
-		for at := 0; at < len(list); at += putRows {
-			part := list[at:min(at+putRows, len(list))]
-			var args []any
-			for _, v := range part {
-				args = append(args, values(v)...)
-			}
-			err := tx.Run(ctx, sqldb.S(head+") VALUES "+sqldb.Marks(len(part), len(columns))+tail, args...))
-			if err != nil {
-				return err
-			}
-		}
+	if len(list) == 0 {
 		return nil
+	}
+	return s.do(ctx, func(ctx context.Context, tx *sqldb.Tx) error {
+		tx.Finally(s.changedReference())
+		return putRowsOf(ctx, tx, s.db.Dialect(), table, columns, list, values)
 	})
 }
+
+// putRowsOf upserts a list; the first column is the key.
+func putRowsOf[T any](ctx context.Context, tx *sqldb.Tx, d sqldb.Dialect, table string, columns []string, list []T, values func(T) []any) error {
+	head := "INSERT INTO " + table + " (" + strings.Join(columns, ", ")
+	tail := d.Upsert(columns[0], columns[1:]...)
+	for at := 0; at < len(list); at += putRows {
+		part := list[at:min(at+putRows, len(list))]
+		var args []any
+		for _, v := range part {
+			args = append(args, values(v)...)
+		}
+		if err := tx.Run(ctx, sqldb.S(head+") VALUES "+sqldb.Marks(len(part), len(columns))+tail, args...)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// changedReference counts a change of reference data that was made here.
+func (s *Store) changedReference() sqldb.Stmt {
+	return sqldb.S("UPDATE counters SET value=value+1 WHERE name=?", referenceOf(*s.side.Load()))
+}
+
+// referenceOf names the counter of changes made on a side.
+func referenceOf(side string) string { return "reference-" + side }
 
 const airportColumns = "SELECT code, name, city, country, tz, latitude, longitude FROM airports"
 

@@ -3,6 +3,7 @@ package store
 import (
 	"banyan/modules/flights"
 	"banyan/modules/flights/internal/wall"
+	"banyan/modules/kernel/bucket"
 )
 
 // Row is a dated flight as it is stored. Codes are canonical: the store checks nothing
@@ -112,7 +113,9 @@ const (
 	flightColumns = "flight_id, designator, carrier, origin, destination, dep_date, dep_time, dep_utc," +
 		" arr_date, arr_time, arr_utc, minutes, stops, configuration, currency, price," +
 		" economy, premium_economy, business, first_class, status, synthetic, version"
-	flightWidth = 23
+	// insertColumns are flightColumns and what only the store knows of a flight.
+	insertColumns = flightColumns + ", bucket, event_seq"
+	insertWidth   = 25
 )
 
 // args appends the row's values in the order of flightColumns.
@@ -127,6 +130,11 @@ func (r *Row) args(to []any) []any {
 		r.Configuration, r.Currency, r.Fares.lowest(),
 		fare(r.Fares[0]), fare(r.Fares[1]), fare(r.Fares[2]), fare(r.Fares[3]),
 		status, int(r.Synthetic), version)
+}
+
+// insertArgs appends the row's values in the order of insertColumns.
+func (r *Row) insertArgs(to []any, eventSeq int64) []any {
+	return append(r.args(to), bucket.Of(r.FlightID), eventSeq)
 }
 
 func fare(v int64) any {

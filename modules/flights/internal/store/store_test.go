@@ -112,7 +112,7 @@ func TestSearchAgainstScan(t *testing.T) {
 	onEach(t, func(t *testing.T, db *sqldb.DB) {
 		const seed, flightCount, searches = 7, 900, 400
 		r := rand.New(rand.NewPCG(seed, seed))
-		s := store.New(db)
+		s := store.New(db, store.Options{})
 		configurations := ensureAll(t, s)
 		rows := randomRows(r, flightCount, configurations)
 		if n, err := s.InsertFlights(t.Context(), rows, nil); err != nil || n != len(rows) {
@@ -168,7 +168,7 @@ func pages(t *testing.T, s *store.Store, q store.Query) []string {
 	t.Helper()
 	ids := []string{}
 	for {
-		rows, err := s.Search(t.Context(), &q)
+		rows, _, err := s.Search(t.Context(), &q)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -235,7 +235,7 @@ func scan(rows []store.Row, configurations []store.Configuration, q store.Query)
 // TestInsertFlights sends batches twice, and batches of which a part is there.
 func TestInsertFlights(t *testing.T) {
 	onEach(t, func(t *testing.T, db *sqldb.DB) {
-		s := store.New(db)
+		s := store.New(db, store.Options{})
 		rows := randomRows(rand.New(rand.NewPCG(1, 1)), 300, ensureAll(t, s))
 		before, _ := s.Events(t.Context(), flights.Stream, "", 0, 100)
 		run := store.Run{ID: "a"}

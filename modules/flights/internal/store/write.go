@@ -7,7 +7,9 @@ import (
 	"time"
 
 	"banyan/modules/flights"
+	"banyan/modules/kernel/bucket"
 	"banyan/modules/kernel/errs"
+	"banyan/modules/kernel/handover"
 	"banyan/modules/kernel/idempotency"
 	"banyan/modules/kernel/outbox"
 	"banyan/modules/kernel/sqldb"
@@ -24,13 +26,19 @@ type Plan struct {
 
 // Schedule stores a flight, its configuration if that is new, the events and the answer
 // under the key, in one transaction. A key that was used, or a flight that is there with
-// the same facts, gives what is there, Replayed. errs: Conflict, KeyReused.
+// the same facts, gives what is there, Replayed. errs: Conflict, KeyReused, Misdirected.
 func (s *Store) Schedule(ctx context.Context, p Plan) (flights.Flight, error) {
 	var answer flights.Flight
 	err := s.do(ctx, func(ctx context.Context, tx *sqldb.Tx) error {
 		var record *idempotency.Record
 		var there []Row
-		err := tx.Run(ctx, outbox.Lock(), findRecord(p.Key, &record), findTwin(&p.Row, &there))
+		var fence handover.Fence
+		var seq int64
+		b := bucket.Of(p.Row.FlightID)
+		err := tx.Run(ctx, s.keepFence(b, &fence), outbox.Lock(), lastEvent(&seq), findRecord(b, p.Key, &record), findTwin(&p.Row, &there))
+		if err == nil {
+			err = mustBeActive(fence)
+		}
 		if err != nil {
 			return err
 		}
@@ -50,10 +58,10 @@ func (s *Store) Schedule(ctx context.Context, p Plan) (flights.Flight, error) {
 			return sameFacts(&there[0], &row)
 		}
 		answer = p.Answer(row, c)
-		if err := insert(ctx, tx, []Row{row}); err != nil {
+		if err := insert(ctx, tx, []Row{row}, seq+2); err != nil {
 			return err
 		}
-		if err := keepRecord(tx, p.Key, p.Fingerprint, answer); err != nil {
+		if err := keepRecord(tx, b, p.Key, p.Fingerprint, answer); err != nil {
 			return err
 		}
 		return s.publishFlights(ctx, tx, flights.FlightsScheduled, []Row{row})
@@ -83,7 +91,9 @@ func sameFacts(there, said *Row) error {
 		said.Designator, said.Origin, said.Departure.Date(), there.FlightID).With("flight_id", there.FlightID)
 }
 
-func findRecord(key string, into **idempotency.Record) sqldb.Stmt {
+// findRecord looks for a key in all buckets: one that was used for another flight is
+// found too. The flight's own bucket comes first.
+func findRecord(b int, key string, into **idempotency.Record) sqldb.Stmt {
 	return sqldb.Q(func(rows *sql.Rows) error {
 		var r idempotency.Record
 		var answer []byte
@@ -91,14 +101,16 @@ func findRecord(key string, into **idempotency.Record) sqldb.Stmt {
 		r.Answer = answer
 		*into = &r
 		return err
-	}, "SELECT fingerprint, answer, created_at FROM idempotency WHERE idem_key=? AND created_at>=?", key, oldest())
+	}, "SELECT fingerprint, answer, created_at FROM answers WHERE idem_key=? AND created_at>=?"+
+		" ORDER BY CASE WHEN bucket=? THEN 0 ELSE 1 END LIMIT 1", key, oldest(), b)
 }
 
 // oldest is the time of the oldest record that still counts, in microseconds.
 func oldest() int64 { return time.Now().Add(-idempotency.Keep).UnixMicro() }
 
-// keepRecord stores the answer under the key, and forgets records that are too old.
-func keepRecord(tx *sqldb.Tx, key, fingerprint string, answer flights.Flight) error {
+// keepRecord stores the answer under the key, and forgets records of the bucket that are
+// too old: those of other buckets may be on their way.
+func keepRecord(tx *sqldb.Tx, b int, key, fingerprint string, answer flights.Flight) error {
 	if key == "" {
 		return nil
 	}
@@ -107,10 +119,19 @@ func keepRecord(tx *sqldb.Tx, key, fingerprint string, answer flights.Flight) er
 		return errs.E(errs.Internal, "the answer cannot be written").Because(err)
 	}
 	tx.Finally(
-		sqldb.S("DELETE FROM idempotency WHERE created_at<?", oldest()),
-		sqldb.S("INSERT INTO idempotency (idem_key, fingerprint, answer, created_at) VALUES (?,?,?,?)",
-			key, fingerprint, string(body), time.Now().UnixMicro()))
+		sqldb.S("DELETE FROM answers WHERE bucket=? AND created_at<?", b, oldest()),
+		sqldb.S("INSERT INTO answers (bucket, idem_key, fingerprint, answer, created_at) VALUES (?,?,?,?,?)",
+			b, key, fingerprint, string(body), time.Now().UnixMicro()))
 	return nil
+}
+
+// bucketOfAnswer gives the bucket of the flight that an answer is about.
+func bucketOfAnswer(answer string) (int, bool) {
+	var f struct {
+		FlightID string `json:"flight_id"`
+	}
+	err := json.Unmarshal([]byte(answer), &f)
+	return bucket.Of(f.FlightID), err == nil && f.FlightID != ""
 }
 
 func replay(r *idempotency.Record, fingerprint string) (flights.Flight, error) {
@@ -127,12 +148,19 @@ func replay(r *idempotency.Record, fingerprint string) (flights.Flight, error) {
 
 // Change replaces a flight as it was read by what it shall be, with its event, if its
 // version is still the one read. A geometry that is not nil is its new configuration.
-// Nothing is written when nothing differs. errs: PreconditionFailed, Conflict.
+// Nothing is written when nothing differs. errs: PreconditionFailed, Conflict,
+// Misdirected.
 func (s *Store) Change(ctx context.Context, was, want Row, g *Geometry) (Row, error) {
 	row := want
 	err := s.do(ctx, func(ctx context.Context, tx *sqldb.Tx) error {
 		row = want
-		if err := tx.Run(ctx, outbox.Lock()); err != nil {
+		var fence handover.Fence
+		var seq int64
+		err := tx.Run(ctx, s.keepFence(bucket.Of(was.FlightID), &fence), outbox.Lock(), lastEvent(&seq))
+		if err == nil {
+			err = mustBeActive(fence)
+		}
+		if err != nil {
 			return err
 		}
 		if g != nil {
@@ -146,7 +174,7 @@ func (s *Store) Change(ctx context.Context, was, want Row, g *Geometry) (Row, er
 			return nil
 		}
 		row.Version = was.Version + 1
-		if err := update(ctx, tx, &row, was.Version); err != nil {
+		if err := update(ctx, tx, &row, was.Version, seq+2); err != nil {
 			return err
 		}
 		return s.publishFlights(ctx, tx, kindOf(&was, &row), []Row{row})
@@ -166,12 +194,12 @@ func kindOf(was, is *Row) string {
 }
 
 // update writes the whole row over the one of the version named.
-func update(ctx context.Context, tx *sqldb.Tx, r *Row, version int64) error {
+func update(ctx context.Context, tx *sqldb.Tx, r *Row, version, eventSeq int64) error {
 	var n int64
 	sets := "designator=?, carrier=?, origin=?, destination=?, dep_date=?, dep_time=?, dep_utc=?, arr_date=?, arr_time=?," +
 		" arr_utc=?, minutes=?, stops=?, configuration=?, currency=?, price=?, economy=?, premium_economy=?, business=?," +
-		" first_class=?, status=?, synthetic=?, version=?"
-	args := append(r.args(nil)[1:], r.FlightID, version)
+		" first_class=?, status=?, synthetic=?, version=?, event_seq=?"
+	args := append(r.args(nil)[1:], eventSeq, r.FlightID, version)
 	err := tx.Run(ctx, sqldb.Stmt{
 		SQL: "UPDATE flights SET " + sets + " WHERE flight_id=? AND version=?", Args: args, Affected: &n,
 	})
