@@ -46,7 +46,8 @@ func (s *Store) Participant() handover.Participant {
 	return &participant{s: s, order: prepare(orderText), look: prepare(lookText), copy: prepare(copyText)}
 }
 
-// Status implements handover.Participant. Whether the servers are durable is asked each
+// Status implements handover.Participant. A bucket that has lost what was acknowledged is
+// told as one without a fence. Whether the servers are durable is asked each
 // time, also of a store that was opened with AcceptDataLoss.
 func (p *participant) Status(ctx context.Context, buckets []int) (handover.Status, error) {
 	if len(buckets) > 0 {
@@ -68,7 +69,13 @@ func (p *participant) Status(ctx context.Context, buckets []int) (handover.Statu
 			return handover.Status{}, redisdb.Fail(errDamaged("cursor", last))
 		}
 	}
-	st.Fences, err = p.fences(ctx, buckets)
+	run, err := p.s.vouch(ctx)
+	if err != nil {
+		return handover.Status{}, err
+	}
+	if st.Fences, err = p.fences(ctx, buckets); err == nil {
+		err = p.s.same(run)
+	}
 	return st, redisdb.Fail(err)
 }
 
@@ -96,6 +103,9 @@ func (p *participant) fences(ctx context.Context, buckets []int) ([]handover.Fen
 			f, err := fence(b, answers[i].Val())
 			if err != nil {
 				return nil, err
+			}
+			if p.s.trust.isLost(b) {
+				f = handover.Fence{Bucket: b}
 			}
 			if !every || f.Mode != handover.Absent {
 				fences = append(fences, f)
@@ -135,15 +145,29 @@ func (p *participant) Order(ctx context.Context, o handover.Order) ([]handover.F
 	if o.Epoch > maxEpoch {
 		return nil, errs.E(errs.Invalid, "epoch %d is too large", o.Epoch).With("field", "epoch")
 	}
-	calls := make([]call, len(o.Buckets))
+	if _, err := p.s.vouch(ctx); err != nil {
+		return nil, err
+	}
+	var calls []call
+	var lost []handover.Fence
 	for i, b := range o.Buckets {
+		if p.s.trust.isLost(b) && o.Op != handover.Seal && o.Op != handover.Recover {
+			lost = append(lost, handover.Fence{Bucket: b})
+			continue
+		}
 		seq := int64(0)
 		if o.Op == handover.Activate {
 			seq = o.Seqs[i]
 		}
-		calls[i] = call{bucket: b, args: []any{string(o.Op), o.Epoch, seq}}
+		calls = append(calls, call{bucket: b, args: []any{string(o.Op), o.Epoch, seq}})
 	}
-	return p.refused(ctx, p.order, calls)
+	refused, err := p.refused(ctx, p.order, calls)
+	if err != nil {
+		return nil, err
+	}
+	refused = append(lost, refused...)
+	p.s.trust.ordered(o, refused)
+	return refused, nil
 }
 
 // refused runs a script that answers 1 or what the fence is, and collects the latter: one

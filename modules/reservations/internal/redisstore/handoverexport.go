@@ -134,6 +134,9 @@ func (p *participant) lookAt(ctx context.Context, buckets []int) ([]looked, erro
 		if l.fence, err = fence(b, fields); err != nil {
 			return nil, err
 		}
+		if p.s.trust.isLost(b) {
+			l.fence = handover.Fence{Bucket: b}
+		}
 		l.day, _ = fields[2].(int64)
 		l.res, _ = fields[3].(int64)
 		flights, _ := fields[4].([]any)

@@ -35,6 +35,10 @@ func (once) NoRetry() bool { return true }
 // it does not know the script and so has done nothing. After an error the outcome of
 // every call is unknown.
 func (s *Store) runEach(ctx context.Context, sc script, calls []call) ([]any, error) {
+	run, err := s.vouch(ctx)
+	if err != nil {
+		return nil, err
+	}
 	answers := make([]any, len(calls))
 	for from := 0; from < len(calls); {
 		to, bytes := from, 0
@@ -53,7 +57,7 @@ func (s *Store) runEach(ctx context.Context, sc script, calls []call) ([]any, er
 		}
 		from = to
 	}
-	return answers, nil
+	return answers, s.same(run)
 }
 
 // again repeats the calls of servers that did not know the script.

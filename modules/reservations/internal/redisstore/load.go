@@ -56,7 +56,7 @@ func (s *Store) load(ctx context.Context, sub store.Subject) (snapshot, error) {
 		args = append(args, seat)
 	}
 	sent := s.clock.Elapsed()
-	answer, err := s.run(ctx, s.scripts.load, s.buckets[sub.Bucket], args)
+	answer, err := s.run(ctx, s.scripts.load, sub.Bucket, args)
 	if err != nil {
 		return snapshot{}, err
 	}
@@ -75,6 +75,7 @@ func (s *Store) load(ctx context.Context, sub store.Subject) (snapshot, error) {
 		return snapshot{}, fmt.Errorf("redisstore: load answered the time %q", now)
 	}
 	s.clock.Learn(l.Now, sent, s.clock.Elapsed())
+	s.trust.saw(sub.Bucket, l.fence)
 	if err := readable(sub.Bucket, l.fence); err != nil {
 		return snapshot{}, err
 	}
@@ -135,7 +136,7 @@ func (s *Store) unpack(l *snapshot, sub store.Subject, version string) (err erro
 // Seats implements store.Store.
 func (s *Store) Seats(ctx context.Context, flightID string) (store.State, error) {
 	b := bucket.Of(flightID)
-	answer, err := s.run(ctx, s.scripts.seats, s.buckets[b], []any{flightID})
+	answer, err := s.run(ctx, s.scripts.seats, b, []any{flightID})
 	if err != nil {
 		return store.State{}, err
 	}
@@ -143,6 +144,7 @@ func (s *Store) Seats(ctx context.Context, flightID string) (store.State, error)
 	if !ok || len(fields) != 4 {
 		return store.State{}, redisdb.Fail(fmt.Errorf("redisstore: seats answered %v", answer))
 	}
+	s.trust.saw(b, text(fields[1]))
 	if err := readable(b, text(fields[1])); err != nil {
 		return store.State{}, err
 	}

@@ -53,6 +53,7 @@ type Store struct {
 	scripts struct{ load, commit, seats, apply, number, sweep script }
 	flights guess.Cache[knownFlight]
 	clock   *guess.Clock
+	trust   trust
 
 	sweepMu sync.Mutex
 	sweepAt position
@@ -81,6 +82,8 @@ func Open(ctx context.Context, db *redisdb.DB, o Options) (*Store, error) {
 		}
 	}
 	s := &Store{db: db, prefix: o.Namespace + ":", clock: guess.NewClock()}
+	s.trust.checking, s.trust.lost = make(chan struct{}, 1), map[int]bool{}
+	s.trust.vouched.Store(db.Restarts())
 	for b := range s.buckets {
 		s.buckets[b] = s.prefix + redisdb.Tag(b) + ":flights"
 	}
@@ -109,11 +112,23 @@ func (s *Store) Close() error { return s.db.Close() }
 type script struct{ text, digest string }
 
 // run evaluates a script on a bucket's keys, by its digest, or by its text on a server
-// that does not know it yet. It is sent at most once: a lost answer stays lost.
-func (s *Store) run(ctx context.Context, sc script, key string, args []any) (any, error) {
+// that does not know it yet. It is sent at most once: a lost answer stays lost, and so
+// does one of a run of Redis that was not compared yet.
+func (s *Store) run(ctx context.Context, sc script, b int, args []any) (any, error) {
+	run, err := s.vouch(ctx)
+	if err == nil {
+		err = s.usable(b)
+	}
+	if err != nil {
+		return nil, err
+	}
+	key := s.buckets[b]
 	answer, err := s.evaluate(ctx, "evalsha", sc.digest, key, args)
 	if redis.HasErrorPrefix(err, "NOSCRIPT") {
 		answer, err = s.evaluate(ctx, "eval", sc.text, key, args)
+	}
+	if err == nil {
+		err = s.same(run)
 	}
 	return answer, redisdb.Fail(err)
 }

@@ -111,7 +111,7 @@ func (s *Store) commit(ctx context.Context, sub store.Subject, l snapshot, c sto
 		return false, err
 	}
 	sent := s.clock.Elapsed()
-	answer, err := s.run(ctx, s.scripts.commit, s.buckets[sub.Bucket], args)
+	answer, err := s.run(ctx, s.scripts.commit, sub.Bucket, args)
 	if err != nil {
 		return false, err
 	}
@@ -119,8 +119,18 @@ func (s *Store) commit(ctx context.Context, sub store.Subject, l snapshot, c sto
 	case string:
 		return false, misdirected(sub.Bucket, a)
 	case int64:
-		s.clock.Learn(max(a, -a), sent, s.clock.Elapsed())
-		return a > 0, nil
+		s.clock.Learn(-a, sent, s.clock.Elapsed())
+		return false, nil
+	case []any:
+		if len(a) != 3 {
+			break
+		}
+		w := acknowledged{fence: text(a[2]), flight: l.flightID}
+		w.at, _ = a[0].(int64)
+		w.version, _ = a[1].(int64)
+		s.clock.Learn(w.at, sent, s.clock.Elapsed())
+		s.trust.wrote(sub.Bucket, w)
+		return true, nil
 	}
 	return false, fmt.Errorf("redisstore: commit answered %v", answer)
 }

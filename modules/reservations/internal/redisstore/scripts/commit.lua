@@ -10,7 +10,8 @@
 --          "" is absent; a seat whose hold has expired counts as absent. New "" removes,
 --          "=" leaves. What follows the checks is only written.
 -- Times are microseconds.
--- Answers  time: done; -time: something has changed, decide again; a text: the fence
+-- Answers  {time, version, fence}: done; -time: something has changed, decide again;
+--          a text: the fence
 local facts = redis.call('HMGET', KEYS[1], '#', ARGV[4])
 local fence = facts[1] or ''
 if string.sub(fence, 1, 7) ~= 'active ' then return fence end
@@ -58,4 +59,4 @@ while ARGV[at] do -- key, number of values, field, new, ...
   at = last + 1
 end
 redis.call('XADD', base .. 'events', '*', 'f', ARGV[4], 'v', version, 't', ARGV[6], 'r', ARGV[7])
-return now
+return {now, version, fence}
