@@ -4,6 +4,7 @@ import (
 	"context"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 
@@ -142,11 +143,21 @@ func (p pair) owner(t testing.TB, c *handover.Coordinator, b int) (owner, other 
 	return p.home, p.away
 }
 
-// stores are pairs of places by name, all with a journal on MariaDB.
-func stores() map[string]func(t testing.TB) (home, away place) {
-	return map[string]func(t testing.TB) (home, away place){
-		"mysql-redis":  func(t testing.TB) (home, away place) { return sqlAt(t, dbtest.MySQL(t)), redisAt(dbtest.RedisAddr(t)) },
-		"sqlite-redis": func(t testing.TB) (home, away place) { return sqlAt(t, dbtest.SQLite(t)), redisAt(dbtest.RedisAddr(t)) },
-		"sqlite-mysql": func(t testing.TB) (home, away place) { return sqlAt(t, dbtest.SQLite(t)), sqlAt(t, dbtest.MySQL(t)) },
-	}
+// places make the two places of a pair.
+type places func(t testing.TB) (home, away place)
+
+func mysqlRedis(t testing.TB) (home, away place) {
+	return sqlAt(t, dbtest.MySQL(t)), redisAt(dbtest.RedisAddr(t))
+}
+
+func mysqlCluster(t testing.TB) (home, away place) {
+	return sqlAt(t, dbtest.MySQL(t)), redisAt(strings.Join(dbtest.RedisCluster(t), ","))
+}
+
+func sqliteRedis(t testing.TB) (home, away place) {
+	return sqlAt(t, dbtest.SQLite(t)), redisAt(dbtest.RedisAddr(t))
+}
+
+func sqliteMySQL(t testing.TB) (home, away place) {
+	return sqlAt(t, dbtest.SQLite(t)), sqlAt(t, dbtest.MySQL(t))
 }
