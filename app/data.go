@@ -118,7 +118,7 @@ type data struct {
 // directory says of this process. errs: PreconditionFailed when another process has the
 // directory or a schema may not be made, Unavailable when a server does not answer.
 func openData(ctx context.Context, s *dataSettings, command string) (*data, error) {
-	d := &data{seats: reservationslocal.Options{AcceptDataLoss: *s.acceptDataLoss}}
+	d := &data{seats: reservationslocal.Options{AcceptDataLoss: *s.acceptDataLoss, Own: true}}
 	for _, name := range contextNames() {
 		db, err := d.open(ctx, s, name, command)
 		if err != nil {

@@ -14,6 +14,9 @@ import (
 	"banyan/proxy/weights"
 )
 
+// maxFindings bounds what a view tells of an audit; its counts are whole.
+const maxFindings = 20
+
 // MovesView is how far the data of a route has followed its weights.
 type MovesView struct {
 	Desired   weights.Weights       `json:"desired"` // by weights and pins
@@ -91,6 +94,7 @@ func (p *Router) Moving(ctx context.Context, id string) (*MovesView, error) {
 		Pins:     pinViews(pins),
 	}
 	if report := c.LastAudit(); report.Counts != nil {
+		report.Findings = report.Findings[:min(len(report.Findings), maxFindings)]
 		v.LastAudit = &report
 	}
 	return v, nil

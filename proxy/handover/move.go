@@ -16,7 +16,7 @@ type mover struct {
 	move           Move
 	buckets        []int // in their order
 	source, target Side
-	frozen, free   time.Time // when the pause began and ended; zero: it did not, or not here
+	frozen, free   time.Time        // when the pause began and ended; zero: it did not, or not here
 	follows        map[string]int64 // what the target was seen to know of others' data
 	exported       *kernel.Digester // of what the source gave
 	records        int64
