@@ -3,10 +3,12 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
 	"net/http"
+	"regexp"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -59,12 +61,15 @@ func (m *mover) run(ctx context.Context) {
 		if err := m.set(ctx, m.rand.IntN(rig.Routers), canary.Weight(w)); err == nil {
 			m.sets.Add(1)
 			m.recorder.Note(began, "weight %s", canary.Weight(w))
-		} else if m.faultless() && ctx.Err() == nil {
+		} else if m.faultless() && ctx.Err() == nil && !errors.Is(err, errStale) {
 			m.wrong("the weight could not be set though nothing was disturbed: %v", err)
 		}
 		sleep(ctx, between(m.rand, 100*time.Millisecond, 1200*time.Millisecond))
 	}
 }
+
+// errStale: the other router has set a weight, and this one has not heard of it yet.
+var errStale = errors.New("the route was changed meanwhile")
 
 // set changes the weight through one of the routers.
 func (m *mover) set(ctx context.Context, router int, w canary.Weight) error {
@@ -85,6 +90,9 @@ func (m *mover) set(ctx context.Context, router int, w canary.Weight) error {
 	}
 	defer func() { _ = resp.Body.Close() }()
 	text, err := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
+	if resp.StatusCode == http.StatusPreconditionFailed {
+		return errStale
+	}
 	if err == nil && (resp.StatusCode < 200 || resp.StatusCode > 299) {
 		err = fmt.Errorf("the admin API answers %d %s", resp.StatusCode, text)
 	}
@@ -138,9 +146,13 @@ func (m *mover) state(ctx context.Context) (away, moving int, err error) {
 
 const journalPage = 200
 
+// digits make reasons differ that are the same.
+var digits = regexp.MustCompile(`[0-9]+`)
+
 // tell sums up what the journal has of moves.
 func (m *mover) tell(ctx context.Context) error {
 	outcomes, moved, paused := map[string]int{}, 0, time.Duration(0)
+	reasons := map[string]int{}
 	for before := int64(0); ; {
 		list, err := m.journal.Moves(ctx, before, journalPage)
 		if err != nil {
@@ -152,6 +164,9 @@ func (m *mover) tell(ctx context.Context) error {
 				key = v.Phase.String()
 			}
 			outcomes[key]++
+			if v.Outcome == handover.Aborted {
+				reasons[digits.ReplaceAllString(v.Error, "#")]++
+			}
 			if v.Outcome == handover.Moved {
 				moved += v.Buckets
 				paused = max(paused, v.Pause)
@@ -163,6 +178,9 @@ func (m *mover) tell(ctx context.Context) error {
 		}
 	}
 	m.say("moves by outcome: %v; %d buckets were moved, the longest pause was %s", outcomes, moved, paused.Round(time.Millisecond))
+	for why, n := range reasons {
+		m.say("  given up %d times: %s", n, why)
+	}
 	if !*m.still && outcomes[string(handover.Moved)] == 0 {
 		m.wrong("nothing was moved; this run shows nothing")
 	}
