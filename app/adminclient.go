@@ -20,8 +20,11 @@ import (
 	"banyan/proxy/admin"
 )
 
-// adminCall bounds one call of the admin API.
-const adminCall = 30 * time.Second
+// Bounds of a call of the admin API; one that reads all data takes longer than others.
+const (
+	adminCall = 30 * time.Second
+	longCall  = 5 * time.Minute
+)
 
 // adminClient calls the admin API of a running banyan.
 type adminClient struct {
@@ -42,13 +45,17 @@ func adminFlags(fs *pflag.FlagSet) connector {
 		if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || strings.Trim(u.Path, "/") != "" {
 			return nil, errs.E(errs.Invalid, "--admin: %q is not an address such as http://127.0.0.1:8090", *base)
 		}
-		transport := web.NewTransport(web.TransportOptions{HeaderTimeout: adminCall})
+		transport := web.NewTransport(web.TransportOptions{HeaderTimeout: longCall})
 		return &adminClient{rest.NewCaller(*base, transport), *base, *token}, nil
 	}
 }
 
 func (c *adminClient) do(ctx context.Context, call rest.Call) error {
-	ctx, cancel := context.WithTimeout(ctx, adminCall)
+	return c.within(ctx, adminCall, call)
+}
+
+func (c *adminClient) within(ctx context.Context, limit time.Duration, call rest.Call) error {
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	if call.Header == nil {
 		call.Header = map[string]string{}

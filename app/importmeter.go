@@ -21,6 +21,7 @@ type meter struct {
 	bar   *progressbar.ProgressBar // on a terminal, once there is something to show
 	fancy bool
 	last  time.Time
+	note  string // beside the numbers
 }
 
 func newMeter(out io.Writer, what string) *meter {
@@ -37,6 +38,12 @@ func (m *meter) at(done, total int) {
 			}
 			m.bar = progress(m.out, m.what, total)
 		}
+		if total > 0 && total != m.bar.GetMax() {
+			m.bar.ChangeMax(total)
+		}
+		if m.note != "" {
+			m.bar.Describe(m.what + ": " + m.note)
+		}
 		_ = m.bar.Set(done)
 		return
 	}
@@ -44,11 +51,19 @@ func (m *meter) at(done, total int) {
 		return
 	}
 	m.last = time.Now()
+	m.line(done, total)
+}
+
+// line writes how far it is, on a line of its own.
+func (m *meter) line(done, total int) {
+	text := fmt.Sprintf("%s: %d", m.what, done)
 	if total > 0 {
-		_, _ = fmt.Fprintf(m.out, "%s: %d of %d\n", m.what, done, total)
-	} else {
-		_, _ = fmt.Fprintf(m.out, "%s: %d\n", m.what, done)
+		text += fmt.Sprintf(" of %d", total)
 	}
+	if m.note != "" {
+		text += ", " + m.note
+	}
+	_, _ = fmt.Fprintln(m.out, text)
 }
 
 // end leaves the bar as it is and goes to the next line.

@@ -50,7 +50,7 @@ func serve(ctx context.Context, s *serveSettings, p service.Process) (err error)
 	if err := d.migrate(ctx); err != nil {
 		return err
 	}
-	b, err := wire(ctx, svc, d, s.routes)
+	b, err := wire(ctx, svc, d, s)
 	if err != nil {
 		return err
 	}

@@ -17,6 +17,7 @@ type serveSettings struct {
 	common      *service.Settings
 	adminListen *string
 	adminToken  *string
+	participant *string // token
 	routesFile  *string
 	sampleData  *bool
 	routes      *routes.Config // of routesFile, once checked
@@ -28,6 +29,7 @@ func addServeFlags(fs *pflag.FlagSet) *serveSettings {
 		common:      service.AddFlags(fs, "127.0.0.1:8080"),
 		adminListen: fs.String("admin-listen", "127.0.0.1:8090", "address of the admin API"),
 		adminToken:  config.Secret(fs, "admin-token", "bearer token of the admin API; needed unless it listens on the loopback"),
+		participant: config.Secret(fs, "participant-token", "bearer token that is shown to extracted services which take over data"),
 		routesFile:  fs.String("routes", "", "routes.yaml: who answers what; without it, everything is answered here"),
 		sampleData:  fs.Bool("sample-data", false, "load sample airports and flights, if they are not there yet"),
 	}

@@ -38,7 +38,7 @@ type banyan struct {
 
 // wire is the only place where contexts meet: reservations reads flights' events by the
 // same routing decision as any caller of them.
-func wire(ctx context.Context, svc *service.Service, d *data, config *routes.Config) (*banyan, error) {
+func wire(ctx context.Context, svc *service.Service, d *data, s *serveSettings) (*banyan, error) {
 	b := &banyan{flights: flightslocal.New(d.flights)}
 	var err error
 	if b.reservations, err = reservationslocal.NewSQL(ctx, d.reservations, d.seats); err != nil {
@@ -49,9 +49,10 @@ func wire(ctx context.Context, svc *service.Service, d *data, config *routes.Con
 	reservationshttp.Mount(monolith, b.reservations)
 
 	b.router, err = proxy.New(ctx, proxy.Options{
-		Config: config, Modules: map[string]http.Handler{routes.Monolith: monolith},
+		Config: s.routes, Modules: map[string]http.Handler{routes.Monolith: monolith},
 		Weights: weights.New(d.proxy), Log: svc.Log, Registry: svc.Registry,
 		Handover: proxy.Handover{
+			Token:   *s.participant,
 			Journal: d.proxy, Participants: map[string]handover.Participant{reservationsData: b.reservations.Participant()},
 		},
 	})
