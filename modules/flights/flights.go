@@ -7,6 +7,7 @@ import (
 	"context"
 	"encoding/json"
 	"strconv"
+	"strings"
 
 	"banyan/modules/kernel/errs"
 )
@@ -88,6 +89,12 @@ type Event struct {
 	Type string          `json:"type"`
 	Time string          `json:"time"` // RFC 3339, UTC
 	Data json.RawMessage `json:"data"`
+}
+
+// IDOf names a dated flight after its first schedule: a canonical designator and the local
+// date of departure, YYYY-MM-DD. The name stays when the flight moves.
+func IDOf(designator, origin, date string) string {
+	return designator + "-" + origin + "-" + strings.ReplaceAll(date, "-", "")
 }
 
 // NoSuchNumber is the error for a designator that no flight has at the time asked for.

@@ -35,17 +35,21 @@ func (c *Client) Airports(ctx context.Context, q flights.AirportQuery) (flights.
 
 // Search asks GET /v1/flights.
 func (c *Client) Search(ctx context.Context, q flights.Criteria) (flights.Page, error) {
+	var page flights.Page
+	_, err := c.to.Do(ctx, rest.Call{Method: http.MethodGet, Path: "/v1/flights", Query: searchQuery(&q), Out: &page})
+	return page, err
+}
+
+func searchQuery(q *flights.Criteria) url.Values {
 	nonstop := ""
 	if q.Nonstop {
 		nonstop = "true"
 	}
-	var page flights.Page
-	_, err := c.to.Do(ctx, rest.Call{Method: http.MethodGet, Path: "/v1/flights", Out: &page, Query: parameters(
+	return parameters(
 		"origin", q.Origin, "destination", q.Destination, "departure_date", q.DepartureDate,
 		"passengers", number(q.Passengers), "cabin", string(q.Cabin), "carriers", strings.Join(q.Carriers, ","),
 		"max_price", q.MaxPrice, "currency", q.Currency, "nonstop", nonstop, "sort", string(q.Sort),
-		"limit", number(q.Limit), "cursor", q.Cursor)})
-	return page, err
+		"limit", number(q.Limit), "cursor", q.Cursor)
 }
 
 // Flight asks GET /v1/flights/{flight_id}.

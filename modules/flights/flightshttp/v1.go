@@ -39,9 +39,14 @@ func (a api) airports(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-func (a api) search(w http.ResponseWriter, r *http.Request) error {
-	q, err := rest.ReadQuery(r, "origin", "destination", "departure_date", "passengers", "cabin", "carriers",
+// readSearch reads the parameters of a search, all as they are.
+func readSearch(r *http.Request) (rest.Query, error) {
+	return rest.ReadQuery(r, "origin", "destination", "departure_date", "passengers", "cabin", "carriers",
 		"max_price", "currency", "nonstop", "sort", "limit", "cursor", "designator", "departure")
+}
+
+func (a api) search(w http.ResponseWriter, r *http.Request) error {
+	q, err := readSearch(r)
 	if err != nil {
 		return err
 	}

@@ -58,7 +58,7 @@ func (s *Service) plan(ctx context.Context, f *flights.NewFlight) (store.Plan, e
 
 // flightID names a dated flight after its first schedule; it stays when the flight moves.
 func flightID(designator, origin string, departure wall.Time) string {
-	return designator + "-" + origin + "-" + strings.ReplaceAll(departure.Date(), "-", "")
+	return flights.IDOf(designator, origin, departure.Date())
 }
 
 // timesOf reads both local times and sets them with their instants; it gives the zones
