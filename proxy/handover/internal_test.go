@@ -31,34 +31,34 @@ func TestWhatWasPublishedIsNotUndone(t *testing.T) {
 func TestPaceKeepsWithinTheBudget(t *testing.T) {
 	const budget = 500 * time.Millisecond
 	p := newPace()
-	if n := p.limit(1000); n != firstBatch {
+	if n := p.limit(budget, 1000); n != firstBatch {
 		t.Errorf("the first batch has %d buckets", n)
 	}
 	sizes := []int{}
 	for range 8 {
-		n := p.limit(1000)
+		n := p.limit(budget, 1000)
 		sizes = append(sizes, n)
 		p.moved(n, 0, 5*time.Millisecond+time.Duration(n)*20*time.Microsecond, budget)
 	}
-	if n := p.limit(1000); n < 300 {
+	if n := p.limit(budget, 1000); n < 300 {
 		t.Errorf("empty buckets move in batches of %v", sizes)
 	}
 	for range 20 { // a record takes a millisecond, and a bucket has ten
-		n := p.limit(1000)
+		n := p.limit(budget, 1000)
 		p.moved(n, int64(10*n), 5*time.Millisecond+time.Duration(10*n)*time.Millisecond, budget)
 	}
-	n := p.limit(1000)
+	n := p.limit(budget, 1000)
 	if predicted := p.predict(n, float64(10*n)); predicted > budget/10 || n < 1 || n > 10 {
 		t.Errorf("batches of %d, predicted %s", n, predicted)
 	}
 	p.gaveUp(n)
-	if after := p.limit(1000); after > max(1, n/2) {
+	if after := p.limit(budget, 1000); after > max(1, n/2) {
 		t.Errorf("after one that was given up: %d, before %d", after, n)
 	}
 	for range 20 {
-		p.gaveUp(p.limit(1000))
+		p.gaveUp(p.limit(budget, 1000))
 	}
-	if p.limit(1000) != 1 {
+	if p.limit(budget, 1000) != 1 {
 		t.Error("a batch has at least one bucket")
 	}
 }

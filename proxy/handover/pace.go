@@ -7,25 +7,28 @@ import (
 
 const (
 	firstBatch = 16   // buckets, before anything was measured
-	growth     = 2    // of the batch after one that stayed well below the aim
-	smoothing  = 0.3  // weight of the newest measurement
+	growth     = 2    // of what is tried, at most, from one batch to the next
+	memory     = 0.95 // weight of all measurements beside the newest
 	share      = 20   // of the pause budget one part in so many is aimed at
 	multiple   = 3    // of the fixed part that may be aimed at instead
-	drift      = 1.02 // by which the fixed part is thought to rise with every move
-	firstFixed = 0.01 // seconds, before anything was measured
+	firstFixed = 0.02 // seconds, before anything was measured
 	firstRate  = 2000 // units a second, likewise
 )
 
 // pace is what moves in one direction have taught about their speed. A pause is a fixed
 // part and one that grows with the units moved: a bucket is a unit, and so is a record.
-// The fixed part is the shortest pause of late.
+// The two are told apart by a straight line through the pauses, the newest of which
+// weigh most; so a machine that is busy with other things makes batches larger, for then
+// it is the fixed part that grows.
 type pace struct {
-	mu     sync.Mutex
-	size   int     // buckets of the next batch, at most
-	fixed  float64 // seconds
-	rate   float64 // units a second
-	pauses [128]time.Duration
-	moves  int // measured
+	mu      sync.Mutex
+	size    int     // buckets of the next batch, at most
+	fixed   float64 // seconds
+	rate    float64 // units a second
+	records float64 // of a bucket
+	sums    struct{ n, x, y, xx, xy float64 }
+	pauses  [128]time.Duration
+	moves   int // measured
 }
 
 func newPace() *pace { return &pace{size: firstBatch, fixed: firstFixed, rate: firstRate} }
@@ -37,39 +40,55 @@ func (p *pace) predict(buckets int, records float64) time.Duration {
 	return time.Duration((p.fixed + (float64(buckets)+records)/p.rate) * float64(time.Second))
 }
 
-// limit gives the number of buckets of the next batch, at most.
-func (p *pace) limit(most int) int {
+// limit gives the number of buckets of a batch whose pause should stay far within the
+// budget, so that the slow ones stay within it too, but is long enough beside its fixed
+// part for things to get done.
+func (p *pace) limit(budget time.Duration, most int) int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return max(1, min(p.size, most))
-}
-
-// aim is the pause that a batch should not exceed: far within the budget, so that the
-// slow ones stay within it too, but long enough beside the fixed part that things get
-// done. It is called under the lock.
-func (p *pace) aim(budget time.Duration) float64 {
-	return min(max(budget.Seconds()/share, multiple*p.fixed), budget.Seconds()/2)
+	aim := min(max(budget.Seconds()/share, multiple*p.fixed), budget.Seconds()/2)
+	fit := p.size
+	if p.moves > 0 {
+		fit = int((aim - p.fixed) * p.rate / (1 + p.records))
+	}
+	if p.moves%2 == 1 { // a line needs batches of more than one size
+		fit = fit * 3 / 4
+	}
+	return max(1, min(p.size, fit, most))
 }
 
 // moved learns from a move that took place.
 func (p *pace) moved(buckets int, records int64, pause, budget time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	units, seconds := float64(buckets)+float64(records), pause.Seconds()
-	weight := smoothing
+	p.draw(float64(buckets)+float64(records), pause.Seconds())
+	p.records = memory*p.records + (1-memory)*float64(records)/float64(buckets)
 	if p.moves == 0 {
-		weight = 1
+		p.records = float64(records) / float64(buckets)
 	}
-	p.fixed = min(p.fixed*drift, seconds)
-	p.rate += weight * (units/max(seconds-p.fixed, seconds/10, 1e-4) - p.rate)
 	p.pauses[p.moves%len(p.pauses)] = pause
 	p.moves++
-	switch aim := p.aim(budget); {
-	case seconds > aim:
-		p.size = max(1, min(p.size, int(float64(buckets)*max(aim/seconds, 0.5))))
-	case seconds < aim/2 && buckets >= p.size:
-		p.size = min(p.size*growth, 1<<20)
+	switch {
+	case pause > budget:
+		p.size = max(1, buckets/2)
+	case pause < budget/2:
+		p.size = min(max(p.size, buckets*growth), 1<<20)
 	}
+}
+
+// draw puts a point to the line. Its slope is at most that of a pause without fixed part.
+func (p *pace) draw(units, seconds float64) {
+	s := &p.sums
+	for sum, value := range map[*float64]float64{&s.n: 1, &s.x: units, &s.y: seconds, &s.xx: units * units, &s.xy: units * seconds} {
+		*sum = memory**sum + value
+	}
+	steepest := s.y / s.x
+	slope := steepest / 2
+	if spread := s.n*s.xx - s.x*s.x; spread > 0.001*s.x*s.x {
+		slope = min(max((s.n*s.xy-s.x*s.y)/spread, steepest/1000), steepest)
+	}
+	p.fixed = (s.y - slope*s.x) / s.n
+	p.rate = 1 / slope
 }
 
 // gaveUp learns from a move whose pause reached the budget.

@@ -40,7 +40,7 @@ func (c *Coordinator) DryRun(ctx context.Context, want Desired) (Preview, error)
 		}
 		p.Records += records
 		p.Estimated = p.Estimated || estimated
-		size := min(c.pace[i].limit(c.o.MaxBuckets), len(way.buckets))
+		size := min(c.pace[i].limit(c.o.PauseBudget, c.o.MaxBuckets), len(way.buckets))
 		p.Batches += ceil(float64(len(way.buckets)) / float64(size))
 		p.Pause = max(p.Pause, c.pace[i].predict(size, float64(records)*float64(size)/float64(len(way.buckets))))
 	}

@@ -157,8 +157,8 @@ func (c *Coordinator) next(ctx context.Context, running int) []Batch {
 	}
 	list := Plan(cohort, want.Paused, s, c.o.Home.Name, c.o.Away.Name, Limits{
 		MaxMoves: c.o.MaxMoves,
-		Add:      c.pace[0].limit(c.o.MaxBuckets),
-		GiveBack: c.pace[1].limit(c.o.MaxBuckets),
+		Add:      c.pace[0].limit(c.o.PauseBudget, c.o.MaxBuckets),
+		GiveBack: c.pace[1].limit(c.o.PauseBudget, c.o.MaxBuckets),
 	})
 	return list[:min(len(list), max(0, c.o.MaxMoves-running))]
 }
@@ -247,7 +247,7 @@ func (c *Coordinator) Progress() Progress {
 	p := Progress{
 		Tally: tally(c.ranks.Cohort(st.desired.Weight, st.desired.Pins), s, c.o.Away.Name), Weight: st.desired.Weight, Paused: st.desired.Paused,
 		Goal: st.goal, Failures: st.failures, Error: st.lastError,
-		Batch:    c.pace[0].limit(c.o.MaxBuckets),
+		Batch:    c.pace[0].limit(c.o.PauseBudget, c.o.MaxBuckets),
 		PauseP99: p99(append(c.pace[0].recent(), c.pace[1].recent()...)),
 	}
 	p.Done = max(0, p.Goal-p.Wrong)
