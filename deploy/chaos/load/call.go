@@ -62,15 +62,15 @@ func (l *Load) once(ctx context.Context, o *operation, router int) history.Attem
 
 // response is everything that a response may have and that matters here.
 type response struct {
-	HoldID        string                            `json:"hold_id"`
-	Token         string                            `json:"token"`
-	ReservationID string                            `json:"reservation_id"`
-	Status        json.RawMessage                   `json:"status"` // of a problem, a number
-	Seats         json.RawMessage                   `json:"seats"`  // of a flight, an object
-	Version       int64                             `json:"version"`
-	Code          string                            `json:"code"`
-	Detail        string                            `json:"detail"`
-	Conflicts     []string                          `json:"conflicts"`
+	HoldID        string          `json:"hold_id"`
+	Token         string          `json:"token"`
+	ReservationID string          `json:"reservation_id"`
+	Status        json.RawMessage `json:"status"` // of a problem, a number
+	Seats         json.RawMessage `json:"seats"`  // of a flight, an object
+	Version       int64           `json:"version"`
+	Code          string          `json:"code"`
+	Detail        string          `json:"detail"`
+	Conflicts     []string        `json:"conflicts"`
 }
 
 // judge tells from status and body how an attempt ended. 421 proves that nothing has

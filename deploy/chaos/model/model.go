@@ -213,6 +213,7 @@ func showsHold(at stage, status string) bool {
 		return status == string(reservations.HoldConfirmed)
 	case released:
 		return status == string(reservations.HoldReleased)
+	case none:
 	}
 	return false
 }
@@ -223,6 +224,7 @@ func (f *flight) showsSale(s state, claim int, a history.Answer) bool {
 		return a.Status == string(reservations.Confirmed) && same(a.Seats, f.named(s.of(claim)))
 	case cancelled:
 		return a.Status == string(reservations.Cancelled)
+	case none, held, released:
 	}
 	return false
 }

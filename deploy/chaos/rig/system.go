@@ -108,16 +108,16 @@ func (s *System) servers(ctx context.Context, dir string) error {
 	if err := s.Redis.Start(ctx); err != nil {
 		return err
 	}
-	return s.wire("service-redis", addr)
+	return s.wire(ctx, "service-redis", addr)
 }
 
 // wire adds a proxy before an address.
-func (s *System) wire(name, server string) error {
-	addr, err := freeAddr(context.Background())
+func (s *System) wire(ctx context.Context, name, server string) error {
+	addr, err := freeAddr(ctx)
 	if err != nil {
 		return err
 	}
-	p, err := faultnet.Listen(context.Background(), addr, server)
+	p, err := faultnet.Listen(context.WithoutCancel(ctx), addr, server) // Close ends it
 	if err == nil {
 		s.Wires = append(s.Wires, Wire{name, p})
 	}
@@ -132,7 +132,7 @@ func (s *System) programs(ctx context.Context, o Options) error {
 	s.ServiceURL = "http://" + service
 	redis := s.Wires[0].Addr()
 	for i := range Routers {
-		if err := s.wire(fmt.Sprintf("router%d-service", i+1), service); err != nil {
+		if err := s.wire(ctx, fmt.Sprintf("router%d-service", i+1), service); err != nil {
 			return err
 		}
 		if err := s.router(ctx, o, i, s.Wires[i+1].Addr()); err != nil {
