@@ -112,19 +112,7 @@ func TestNothingStaleAfterALoss(t *testing.T) {
 			want, err := s.Seats(t.Context(), first.FlightID)
 			sealed := err != nil
 
-			var stop atomic.Bool
-			var readers sync.WaitGroup
-			for range 4 {
-				readers.Go(func() {
-					for !stop.Load() && t.Context().Err() == nil {
-						st, err := s.Seats(t.Context(), first.FlightID)
-						if err == nil && (sealed || len(st.Seats) != len(want.Seats)) {
-							t.Errorf("a stale answer: %v", st.Seats)
-							return
-						}
-					}
-				})
-			}
+			stop := reading(t, s, first.FlightID, func(st store.State) bool { return sealed || len(st.Seats) != len(want.Seats) })
 			server.Kill9()
 			if replace(); c.wipe {
 				if err := os.RemoveAll(folder); err != nil {
@@ -133,8 +121,7 @@ func TestNothingStaleAfterALoss(t *testing.T) {
 			}
 			server.Restart()
 			err = settled(t, func() error { _, err := s.Seats(t.Context(), first.FlightID); return err })
-			stop.Store(true)
-			readers.Wait()
+			stop()
 			if c.lost != (errs.CodeOf(err) == errs.Unavailable) || !c.lost && err != nil {
 				t.Errorf("the answer is %v", err)
 			}
@@ -143,6 +130,28 @@ func TestNothingStaleAfterALoss(t *testing.T) {
 				t.Errorf("a bucket of which nothing else was lost: %v", err)
 			}
 		})
+	}
+}
+
+// reading lets readers ask for a flight all the time, until it is stopped: none may be
+// given what is stale.
+func reading(t *testing.T, s *redisstore.Store, flightID string, stale func(store.State) bool) (stop func()) {
+	t.Helper()
+	var enough atomic.Bool
+	var readers sync.WaitGroup
+	for range 4 {
+		readers.Go(func() {
+			for !enough.Load() && t.Context().Err() == nil {
+				if st, err := s.Seats(t.Context(), flightID); err == nil && stale(st) {
+					t.Errorf("a stale answer: %v", st.Seats)
+					return
+				}
+			}
+		})
+	}
+	return func() {
+		enough.Store(true)
+		readers.Wait()
 	}
 }
 
