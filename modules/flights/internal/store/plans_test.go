@@ -42,9 +42,38 @@ func TestNothingIsSorted(t *testing.T) {
 			{Nonstop: true, After: behind},
 		} {
 			q.Sort, q.Limit = flights.ByDeparture, 50
-			plan := explain(t, db, &q)
-			if strings.Contains(plan, "filesort") || strings.Contains(plan, "TEMP B-TREE FOR ORDER BY") || !strings.Contains(plan, "flights_") {
-				t.Errorf("%+v is sorted:\n%s", q, plan)
+			for _, q := range []store.Query{q, store.Guarded(q)} {
+				plan := explain(t, db, &q)
+				if strings.Contains(plan, "filesort") || strings.Contains(plan, "TEMP B-TREE FOR ORDER BY") || !strings.Contains(plan, "flights_") {
+					t.Errorf("%+v is sorted:\n%s", q, plan)
+				}
+			}
+		}
+	})
+}
+
+// TestBucketsAreFoundByKey holds what a handover reads and wipes to the keys: a scan would
+// lock, or wait for, the rows of everybody else.
+func TestBucketsAreFoundByKey(t *testing.T) {
+	onEach(t, func(t *testing.T, db *sqldb.DB) {
+		s := store.New(db, store.Options{})
+		if _, err := s.InsertFlights(t.Context(), randomRows(rand.New(rand.NewPCG(6, 6)), store.MaxBatch, ensureAll(t, s)), nil); err != nil {
+			t.Fatal(err)
+		}
+		for n := range 400 {
+			if err := db.Do(t.Context(), func(tx *sqldb.Tx) error {
+				tx.Finally(sqldb.S("INSERT INTO answers VALUES (?,'k','f','{}',1)", n*25))
+				return nil
+			}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, n := range []int{1, 7, 16} {
+			for _, stmt := range store.Found(s, rand.New(rand.NewPCG(7, 8)).Perm(9000)[:n]) {
+				plan := explainText(t, db, stmt.SQL, stmt.Args)
+				if strings.Contains(plan, "type=ALL") || strings.Contains(plan, "type=index ") || strings.Contains(plan, "SCAN ") {
+					t.Errorf("%d buckets: %.80s\n%s", n, stmt.SQL, plan)
+				}
 			}
 		}
 	})
@@ -53,6 +82,11 @@ func TestNothingIsSorted(t *testing.T) {
 func explain(t *testing.T, db *sqldb.DB, q *store.Query) string {
 	t.Helper()
 	text, args := q.SQL(db.Dialect())
+	return explainText(t, db, text, args)
+}
+
+func explainText(t *testing.T, db *sqldb.DB, text string, args []any) string {
+	t.Helper()
 	verb := "EXPLAIN QUERY PLAN "
 	if db.Dialect() == sqldb.MySQL {
 		verb = "EXPLAIN "
