@@ -8,6 +8,7 @@ import (
 
 	"banyan/modules/kernel/errs"
 	kernel "banyan/modules/kernel/handover"
+	"banyan/modules/kernel/handover/mutant"
 )
 
 // mover is a move under way here.
@@ -125,6 +126,10 @@ func (m *mover) prepare(ctx context.Context) error {
 	defer cancel()
 	if err := m.order(paused, StepFreeze, m.source, kernel.Freeze); err != nil {
 		return m.late(paused, err)
+	}
+	if mutant.TimerUnfreezes {
+		again := kernel.Order{Op: kernel.Reactivate, Epoch: m.move.Epoch + 1, Buckets: m.buckets}
+		time.AfterFunc(m.c.o.PauseBudget, func() { _, _ = m.source.Participant.Order(context.WithoutCancel(ctx), again) })
 	}
 	if err := m.step(paused, StepFollow, func(ctx context.Context) error { return m.follow(ctx, m.c.o.PauseBudget) }); err != nil {
 		return m.late(paused, err)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"time"
 
+	"banyan/modules/kernel/handover/mutant"
 	"banyan/modules/kernel/sqldb"
 )
 
@@ -33,6 +34,9 @@ func (j *Journal) transit(ctx context.Context, m Move, s step) (Move, error) {
 		var matched int64
 		update := sqldb.S("UPDATE handover_buckets SET phase=?, epoch=?, changed=?"+s.set+" WHERE route=? AND move=? AND epoch=? AND phase=?",
 			append(args, j.route, m.ID, m.Epoch, m.Phase.String())...)
+		if mutant.AbortWithoutCompareAndSet && s.to == Aborting {
+			update = sqldb.S("UPDATE handover_buckets SET phase=?, epoch=?, changed=?, owner=? WHERE route=? AND move=?", append(args, m.Source, j.route, m.ID)...)
+		}
 		update.Affected = &matched
 		if err := t.tx.Run(ctx, update); err != nil {
 			return err

@@ -7,6 +7,7 @@ import (
 
 	"banyan/modules/kernel/bucket"
 	"banyan/modules/kernel/errs"
+	"banyan/modules/kernel/handover/mutant"
 	"banyan/modules/kernel/redisdb"
 	"banyan/modules/reservations/internal/store"
 )
@@ -40,6 +41,11 @@ func (s *Store) claimNamespace(ctx context.Context, own bool) error {
 	if have[metaHash] != bucket.Hash {
 		return errs.E(errs.Unsafe, "the data under %s was written with bucket hash %s, this program uses %s: run the version that wrote it",
 			s.prefix, have[metaHash], bucket.Hash)
+	}
+	if mutant.SealLostAfterRestart {
+		if err := s.unseal(ctx); err != nil {
+			return err
+		}
 	}
 	if !own || have[metaFences] != "" {
 		return nil

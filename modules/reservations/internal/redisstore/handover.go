@@ -42,8 +42,7 @@ var _ handover.Participant = (*participant)(nil)
 
 // Participant lets the store take over buckets and hand them on.
 func (s *Store) Participant() handover.Participant {
-	prepare := func(text string) script { return script{text: text, digest: redis.NewScript(text).Hash()} }
-	return &participant{s: s, order: prepare(orderText), look: prepare(lookText), copy: prepare(copyText)}
+	return &participant{s: s, order: newScript(orderText), look: newScript(lookText), copy: newScript(copyText)}
 }
 
 // Status implements handover.Participant. A bucket that has lost what was acknowledged is

@@ -6,6 +6,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"banyan/modules/kernel/handover/mutant"
 	"banyan/modules/kernel/redisdb"
 	"banyan/modules/reservations/internal/records"
 )
@@ -93,6 +94,9 @@ func encodeDay(lines [][]byte, field, record string) ([][]byte, error) {
 			return nil, err
 		}
 		return append(lines, records.Hold(*h).Encode(nil)), nil
+	}
+	if mutant.IdempotencyNotCopied {
+		return lines, nil
 	}
 	key, ok := strings.CutPrefix(field, "i")
 	if !ok {

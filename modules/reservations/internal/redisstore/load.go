@@ -6,6 +6,7 @@ import (
 
 	"banyan/modules/kernel/bucket"
 	"banyan/modules/kernel/errs"
+	"banyan/modules/kernel/handover/mutant"
 	"banyan/modules/kernel/redisdb"
 	"banyan/modules/reservations/internal/store"
 )
@@ -160,7 +161,7 @@ func (s *Store) Seats(ctx context.Context, flightID string) (store.State, error)
 // readable refuses a bucket whose fence is neither active nor ro.
 func readable(b int, fence string) error {
 	mode, _ := modeOf(fence)
-	if mode == store.ModeActive || mode == store.ModeReadOnly {
+	if mode == store.ModeActive || mode == store.ModeReadOnly || mutant.ReadsWhileSealed && mode == store.ModeSealed {
 		return nil
 	}
 	return misdirected(b, fence)

@@ -95,7 +95,7 @@ func Open(ctx context.Context, db *redisdb.DB, o Options) (*Store, error) {
 		if err != nil {
 			return nil, err
 		}
-		*to = script{text: string(text), digest: redis.NewScript(string(text)).Hash()}
+		*to = newScript(string(text))
 	}
 	if err := s.claimNamespace(ctx, o.Own); err != nil {
 		return nil, redisdb.Fail(err)
@@ -110,6 +110,11 @@ func (s *Store) Ping(ctx context.Context) error { return redisdb.Fail(s.db.Ping(
 func (s *Store) Close() error { return s.db.Close() }
 
 type script struct{ text, digest string }
+
+func newScript(text string) script {
+	text = mutated(text)
+	return script{text: text, digest: redis.NewScript(text).Hash()}
+}
 
 // run evaluates a script on a bucket's keys, by its digest, or by its text on a server
 // that does not know it yet. It is sent at most once: a lost answer stays lost, and so

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"banyan/modules/kernel/errs"
+	"banyan/modules/kernel/handover/mutant"
 	"banyan/modules/kernel/redisdb"
 	"banyan/modules/reservations/internal/guess"
 	"banyan/modules/reservations/internal/store"
@@ -23,7 +24,7 @@ const decided = int64(2 * time.Second / time.Microsecond)
 // between. A claim of new seats is first tried on a guess of the state, which saves the
 // load.
 func (s *Store) Update(ctx context.Context, sub store.Subject, decide func(store.State) (store.Change, error)) error {
-	if guessed, ok := s.guess(sub); ok {
+	if guessed, ok := s.guess(sub); ok && !mutant.FreezeWithoutDrain {
 		change, err := decide(guessed.State)
 		if err == nil && !change.Empty() {
 			tolerance := guess.Tolerance.Microseconds()
@@ -40,6 +41,9 @@ func (s *Store) Update(ctx context.Context, sub store.Subject, decide func(store
 		loaded, err := s.load(ctx, sub)
 		if err != nil {
 			return redisdb.Fail(err)
+		}
+		if mode, _ := modeOf(loaded.fence); mutant.FreezeWithoutDrain && mode != store.ModeActive {
+			return misdirected(sub.Bucket, loaded.fence)
 		}
 		change, err := decide(loaded.State)
 		if err != nil || change.Empty() {

@@ -353,7 +353,7 @@ func (c *combiner) write(ctx context.Context, batch []*job) error {
 			}
 			return err
 		}, "SELECT bucket,epoch FROM fences WHERE route=? AND mode=? AND bucket IN "+sqldb.Marks(1, len(epochs))+
-			c.store.db.Dialect().ShareLock(), args...)
+			fenceLock(c.store.db.Dialect()), args...)
 		// Shared with other batches, but not with who decides under the flight's lock.
 		locks := sqldb.Q(ignoreRow, "SELECT flight_id FROM flights WHERE flight_id IN "+sqldb.Marks(1, len(flights))+
 			c.store.db.Dialect().ShareLock(), flights...)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 
+	"banyan/modules/kernel/handover/mutant"
 	"banyan/modules/kernel/sqldb"
 	"banyan/modules/reservations/internal/guess"
 )
@@ -49,6 +50,10 @@ func (s *SQL) learnFences(ctx context.Context) error {
 			return sqldb.Fail(err)
 		}
 		s.epochs[b].Store(epoch)
+	}
+	if mutant.SealLostAfterRestart {
+		_, err := s.db.Writer().ExecContext(ctx, "UPDATE fences SET mode=? WHERE mode=?", ModeActive, ModeSealed)
+		return sqldb.Fail(err)
 	}
 	return sqldb.Fail(rows.Err())
 }
@@ -107,7 +112,7 @@ func (s *SQL) verified(batch []*job) expression {
 	args = append(append(args, len(seen)), flights.args...)
 	args = append(append(args, len(batch)), holders.args...)
 	return expr("CASE WHEN "+d.NowMicros()+" BETWEEN ? AND ?"+
-		" AND (SELECT COUNT(*) FROM fences WHERE route=? AND mode=? AND "+fences.text()+d.ShareLock()+")=?"+
+		" AND (SELECT COUNT(*) FROM fences WHERE route=? AND mode=? AND "+fences.text()+fenceLock(d)+")=?"+
 		" AND (SELECT COUNT(*) FROM flights WHERE "+flights.text()+d.ShareLock()+")=?"+
 		" AND NOT EXISTS(SELECT 1 FROM seats WHERE kind='H' AND "+holders.text()+")"+
 		" THEN ? ELSE 0 END", append(args, batch[0].st.epoch)...)

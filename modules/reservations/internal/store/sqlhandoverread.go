@@ -14,6 +14,7 @@ import (
 	"banyan/modules/kernel/bucket"
 	"banyan/modules/kernel/errs"
 	"banyan/modules/kernel/handover"
+	"banyan/modules/kernel/handover/mutant"
 	"banyan/modules/kernel/sqldb"
 	"banyan/modules/reservations/internal/records"
 )
@@ -167,7 +168,7 @@ func reads(buckets []int) []reading {
 	in, inArgs := inBuckets(buckets)
 	holds, holdArgs := inIDs("hold_id", bucket.HoldPrefix, buckets)
 	bookings, bookingArgs := inIDs("reservation_id", bucket.ReservationPrefix, buckets)
-	return []reading{
+	list := []reading{
 		{"SELECT bucket,request_key,fingerprint,created_at,answer FROM events WHERE request_key IS NOT NULL AND " + in, inArgs, scanAnswer},
 		{"SELECT bucket,flight_id,MAX(version) FROM events WHERE flight_id<>'' AND " + in + " GROUP BY bucket,flight_id", inArgs, scanFlight},
 		{
@@ -180,6 +181,10 @@ func reads(buckets []int) []reading {
 		},
 		{"SELECT bucket,flight_id,seat,kind,ref,customer_id,expires_at FROM seats WHERE " + in, inArgs, scanSeat},
 	}
+	if mutant.IdempotencyNotCopied {
+		return list[1:]
+	}
+	return list
 }
 
 func scanAnswer(rows *sql.Rows) (b int, _ records.Record, err error) {

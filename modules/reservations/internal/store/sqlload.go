@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"banyan/modules/kernel/bucket"
+	"banyan/modules/kernel/handover/mutant"
 	"banyan/modules/kernel/idempotency"
 	"banyan/modules/kernel/sqldb"
 )
@@ -171,7 +172,7 @@ func (q *snapshot) copyFor(sub Subject) *snapshot {
 // state gives what was read if the fence has one of the modes.
 func (q *snapshot) state(modes ...string) (State, error) {
 	for _, mode := range modes {
-		if q.mode.String == mode {
+		if q.mode.String == mode || mutant.ReadsWhileSealed && mode == ModeReadOnly && q.mode.String == ModeSealed {
 			return q.build(), nil
 		}
 	}
