@@ -165,6 +165,9 @@ func (m *mover) tell(ctx context.Context) error {
 			}
 			outcomes[key]++
 			if v.Outcome == handover.Aborted {
+				if strings.Contains(v.Error, "different contents") {
+					m.wrong("move %d was given up because source and target differ: %s", v.ID, v.Error)
+				}
 				reasons[digits.ReplaceAllString(v.Error, "#")]++
 			}
 			if v.Outcome == handover.Moved {

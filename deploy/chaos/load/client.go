@@ -40,8 +40,30 @@ func (c *client) chance(percent int) bool { return c.rand.IntN(100) < percent }
 func (c *client) do(ctx context.Context, o *operation) (history.Attempt, bool) {
 	o.Client = c.number
 	wait(ctx, time.Duration(c.rand.Int64N(int64(c.o.Think)+1)))
-	a, known := c.settled(ctx, o, c.rand.IntN, c.o.Patience)
+	a, known := c.settled(ctx, o, func(int) int { return c.router(o.Kind.Reads()) }, c.o.Patience)
 	return a, known && a.Outcome == history.OK
+}
+
+// turn is how long one of the routers gets most of the writes, and the others most of the
+// reads. A router that nobody sends writes to hears late that something was moved: that
+// is when reads could be stale.
+const turn = 2 * time.Second
+
+func (c *client) router(reads bool) int {
+	n := len(c.o.Routers)
+	favoured := int(time.Duration(c.o.Recorder.Now())/turn) % n
+	switch {
+	case c.chance(10):
+		return c.rand.IntN(n)
+	case reads:
+		return (favoured + 1) % n
+	}
+	return favoured
+}
+
+// watch looks at one flight after the other.
+func (c *client) watch(ctx context.Context) {
+	c.do(ctx, readSeats(c.o.Flights[c.rand.IntN(len(c.o.Flights))], c.op("watch")))
 }
 
 // visit is what a customer does between two thoughts of leaving.

@@ -20,6 +20,9 @@ type Flight struct {
 	Seats []string
 }
 
+// watchers: one of so many clients only looks at flights.
+const watchers = 4
+
 // Options are what a Load is made of.
 type Options struct {
 	Routers  []string // base addresses
@@ -98,12 +101,16 @@ func (l *Load) Run(ctx context.Context, selling <-chan struct{}) {
 	for n := range l.o.Clients {
 		clients.Go(func() {
 			c := &client{Load: l, number: n, rand: rand.New(rand.NewPCG(l.o.Seed, uint64(n)))}
+			act := c.visit
+			if n%watchers == watchers-1 {
+				act = c.watch
+			}
 			for ctx.Err() == nil {
 				select {
 				case <-selling:
 					return
 				default:
-					c.visit(ctx)
+					act(ctx)
 				}
 			}
 		})
