@@ -7,8 +7,6 @@ import (
 	"errors"
 	"slices"
 
-	"github.com/jmoiron/sqlx"
-
 	"banyan/modules/kernel/handover"
 	"banyan/modules/kernel/sqldb"
 )
@@ -75,7 +73,7 @@ type contents struct {
 
 // read reads buckets, and that they may be read, at one moment.
 func (p participant) read(ctx context.Context, epoch int64, buckets []int) (*contents, error) {
-	tx, err := p.db.Reader().BeginTxx(ctx, &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true})
+	tx, err := p.db.Reader().BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true})
 	if err != nil {
 		return nil, sqldb.Fail(err)
 	}
@@ -99,7 +97,7 @@ func (p participant) read(ctx context.Context, epoch int64, buckets []int) (*con
 }
 
 // mayExport wants fences of the epoch, 0 for any.
-func (p participant) mayExport(ctx context.Context, tx *sqlx.Tx, epoch int64, buckets []int) error {
+func (p participant) mayExport(ctx context.Context, tx *sql.Tx, epoch int64, buckets []int) error {
 	in, args := In("bucket", buckets)
 	rows, err := tx.QueryContext(ctx, "SELECT bucket,epoch,mode,seq FROM fences WHERE route=? AND "+in, append([]any{p.route}, args...)...)
 	if err != nil {
@@ -127,7 +125,7 @@ func (p participant) mayExport(ctx context.Context, tx *sqlx.Tx, epoch int64, bu
 	return nil
 }
 
-func (c *contents) run(ctx context.Context, tx *sqlx.Tx, q Read) error {
+func (c *contents) run(ctx context.Context, tx *sql.Tx, q Read) error {
 	rows, err := tx.QueryContext(ctx, q.SQL, q.Args...)
 	if err != nil {
 		return err
