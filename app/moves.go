@@ -68,7 +68,7 @@ func tableOfMoves(page admin.MovePage) [][]string {
 		}
 		rows = append(rows, []string{
 			m.ID, m.StartedAt.Format(time.RFC3339), m.Source, m.Target, strconv.Itoa(m.Buckets), strconv.FormatInt(m.Records, 10),
-			state, fmt.Sprintf("%.0f ms", m.Pause), m.Reason, m.Error,
+			state, fmt.Sprintf("%.0f ms", m.Pause), oneLine(m.Reason), oneLine(m.Error),
 		})
 	}
 	if page.NextBefore != "" {

@@ -50,8 +50,8 @@ func newParticipantTest() *cobra.Command {
 		Use: "test URL", Short: "Check that a service keeps the rules of the participant API; exit code 4 when it does not",
 		Long: "Runs the conformance suite against a live service, in spare buckets whose data is forgotten. By default\n" +
 			"these are the last eight, and a service that has any other bucket is refused: it may be in use. Their\n" +
-			"fences keep the suite's epochs, so use a service, or a store, that no route uses yet. The records that are\n" +
-			"copied are those of reservations.",
+			"fences keep the suite's epochs, so use a service, or a store, that no route uses yet. What is copied are\n" +
+			"answers that reservations remembers: the only records that need no flight which the service knows.",
 		Args: argument("URL"),
 	}
 	name := c.Flags().String("name", reservationsData, "the participant's name in its paths")

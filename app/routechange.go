@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
 	"strconv"
 	"strings"
@@ -151,15 +152,18 @@ func tellChange(r admin.Route) [][]string {
 	o, who, verb := *r.Change, "callers", "moved"
 	if r.MovesView != nil {
 		who, verb = "buckets", "shall move"
+		if r.Settled {
+			verb = "moved"
+		}
 	}
 	if o.DryRun {
 		verb = "would move"
 	}
-	rows := [][]string{
-		{fmt.Sprintf("route %s: %s of its %s %s", o.Route, o.Moves, who, verb)},
-		{"from", shares(o.From)},
-		{"to", shares(o.To)},
+	what := fmt.Sprintf("%s of its %s %s", o.Moves, who, verb)
+	if maps.Equal(o.From, o.To) {
+		what = "its weights stay as they were"
 	}
+	rows := [][]string{{"route " + o.Route + ": " + what}, {"from", shares(o.From)}, {"to", shares(o.To)}}
 	if p := r.Preview; p != nil {
 		about := ""
 		if p.Estimated {

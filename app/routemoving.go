@@ -36,8 +36,8 @@ func tableOfMoving(v *proxy.MovesView) [][]string {
 	if v.Progress.Blocked > 0 {
 		rows = append(rows, []string{"withheld", fmt.Sprintf("%d buckets; see banyan moves verify", v.Progress.Blocked)})
 	}
-	if v.Progress.Error != "" {
-		rows = append(rows, []string{"last error", v.Progress.Error})
+	if v.Progress.Error != "" && !v.Settled {
+		rows = append(rows, []string{"last error", oneLine(v.Progress.Error)})
 	}
 	if a := v.LastAudit; a != nil {
 		rows = append(rows, []string{"last audit", fmt.Sprintf("%d buckets checked, violations: %s", a.Checked, violations(*a))})
@@ -55,6 +55,9 @@ func onItsWay(v *proxy.MovesView) string {
 	}
 	return " (data: " + shares(v.Actual) + ")"
 }
+
+// oneLine keeps errors that were joined from breaking a table.
+func oneLine(s string) string { return strings.ReplaceAll(s, "\n", "; ") }
 
 func yesNo(b bool) string {
 	if b {

@@ -107,7 +107,7 @@ func stopped(v *proxy.MovesView) string {
 	case p.Blocked > 0 && p.Blocked >= p.Total-p.Moved:
 		return fmt.Sprintf("%d buckets are withheld, because their stores contradict the journal; see banyan moves verify", p.Blocked)
 	case p.Failures >= stopFailures:
-		return fmt.Sprintf("%d moves failed one after the other, and are tried again; the last: %s", p.Failures, p.Error)
+		return fmt.Sprintf("%d moves failed one after the other, and are tried again; the last: %s", p.Failures, oneLine(p.Error))
 	}
 	return ""
 }
