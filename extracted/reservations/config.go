@@ -23,6 +23,7 @@ type settings struct {
 	redis          *string
 	redisUser      *string
 	redisPassword  *string
+	redisNamespace *string
 	own            *bool
 	acceptDataLoss *bool
 	flights        *string
@@ -38,6 +39,7 @@ func addFlags(fs *pflag.FlagSet) settings {
 		redis:          fs.String("redis-addr", "", "Redis as host:port; several, separated by commas, are the seeds of a Cluster"),
 		redisUser:      fs.String("redis-user", "", "user at the Redis"),
 		redisPassword:  config.Secret(fs, "redis-password", "password at the Redis"),
+		redisNamespace: fs.String("redis-namespace", "r", "what the names of all keys in Redis begin with"),
 		own:            fs.Bool("own", false, "make a store that was never used the owner of every flight; without it, flights are handed over to it"),
 		acceptDataLoss: fs.Bool("accept-data-loss", false, "run on a server that acknowledges writes before they are on disk"),
 		flights:        fs.String("flights-url", "", "where to follow flights' events, such as http://127.0.0.1:8081; absent: the monolith that shares the MySQL schema does"),

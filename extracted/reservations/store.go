@@ -12,7 +12,7 @@ import (
 
 // open opens the store that was chosen; done closes it.
 func (s settings) open(ctx context.Context) (seats *reservationslocal.Service, done func() error, err error) {
-	options := reservationslocal.Options{AcceptDataLoss: *s.acceptDataLoss, Own: *s.own}
+	options := reservationslocal.Options{AcceptDataLoss: *s.acceptDataLoss, Own: *s.own, Namespace: *s.redisNamespace}
 	if *s.redis != "" {
 		return s.openRedis(ctx, options)
 	}

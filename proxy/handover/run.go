@@ -53,13 +53,18 @@ func (c *Coordinator) Run(ctx context.Context) error {
 	return nil
 }
 
+// failedAgain is when something that failed is tried again, at the latest.
+const failedAgain = 2 * time.Second
+
 // every calls something again and again, and keeps its error for Progress.
 func (c *Coordinator) every(ctx context.Context, period time.Duration, call func(context.Context) error) {
 	for {
+		pause := period
 		if err := call(ctx); err != nil && ctx.Err() == nil {
 			c.failed(err)
+			pause = min(period, failedAgain)
 		}
-		if !wait(ctx, period) {
+		if !wait(ctx, pause) {
 			return
 		}
 	}
