@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs MariaDB and Redis where they are missing (Debian, Ubuntu). The packages'
-# own services are not started: the project runs servers of its own.
+# Installs MariaDB and Redis where they are missing (Debian, Ubuntu), and for tests the
+# model checker spin with the compiler that it needs. The packages' own services are not started: the project runs servers of its own.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
@@ -8,6 +8,7 @@ missing=()
 { has mariadbd && has mariadb-install-db && has mariadb; } || missing+=(mariadb-server)
 { has redis-server && has redis-cli; } || missing+=(redis-server)
 has curl || missing+=(curl)
+if [ "${LOCAL_TESTS:-}" = yes ]; then { has spin && has cc; } || missing+=(spin gcc libc6-dev); fi
 if [ ${#missing[@]} -eq 0 ]; then exit 0; fi
 
 by_hand="or name servers that run already: BANYAN_TEST_MYSQL_DSN='user:password@tcp(host:3306)/', BANYAN_TEST_REDIS_ADDR=host:6379"
