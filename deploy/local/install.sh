@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs MariaDB and Redis where they are missing (Debian, Ubuntu), and for tests the
-# model checker spin with the compiler that it needs. The packages' own services are not started: the project runs servers of its own.
+# model checker spin with the compiler that it needs. The packages' own services are not
+# started: the project runs servers of its own.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
