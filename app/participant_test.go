@@ -19,7 +19,7 @@ type stuckParticipant struct {
 }
 
 // Order implements handover.Participant.
-func (s *stuckParticipant) Order(ctx context.Context, o handover.Order) ([]handover.Fence, error) {
+func (s *stuckParticipant) Order(ctx context.Context, _ handover.Order) ([]handover.Fence, error) {
 	select {
 	case s.asked <- struct{}{}:
 	default:

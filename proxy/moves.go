@@ -83,13 +83,21 @@ func (p *Router) Moving(ctx context.Context, id string) (*MovesView, error) {
 	if err != nil {
 		return nil, err
 	}
+	open, err := c.Journal().Open(ctx) // the map lets requests in before a move's last line is written
+	if err != nil {
+		return nil, err
+	}
+	moving := 0
+	for _, m := range open {
+		moving += m.Buckets
+	}
 	away := r.mover.settings.away
 	t := count(r, c.Ranks().Cohort(r.weights[away], handover.PinsOf(pins, away)))
 	v := &MovesView{
 		Desired: pair(away, t.desired), Actual: pair(away, t.actual),
-		Moving:   MovingView{t.moving, canary.Weight(t.moving), len(t.moves)},
+		Moving:   MovingView{moving, canary.Weight(moving), len(open)},
 		Paused:   r.row != nil && r.row.Paused,
-		Settled:  t.wrong == 0 && t.moving == 0,
+		Settled:  t.wrong == 0 && len(open) == 0,
 		Progress: t.progress(c.Progress()),
 		Pins:     pinViews(pins),
 	}
@@ -103,12 +111,11 @@ func (p *Router) Moving(ctx context.Context, id string) (*MovesView, error) {
 // standing compares a route's owners with what is desired now; the coordinator's own
 // figures may be of a moment ago.
 type standing struct {
-	desired, actual, wrong, moving, blocked int
-	moves                                   map[int64]bool
+	desired, actual, wrong, blocked int
 }
 
 func count(r *route, cohort canary.Cohort) standing {
-	t, s := standing{moves: map[int64]bool{}}, r.mover.owners.Snapshot()
+	t, s := standing{}, r.mover.owners.Snapshot()
 	for number := range s.Buckets {
 		b := &s.Buckets[number]
 		has, wants := s.Names[b.Owner] == r.mover.settings.away, cohort.Has(number)
@@ -116,10 +123,6 @@ func count(r *route, cohort canary.Cohort) standing {
 		add(&t.actual, has)
 		add(&t.wrong, has != wants)
 		add(&t.blocked, has != wants && b.Refused)
-		if b.Phase != handover.Idle {
-			t.moving++
-			t.moves[b.Move] = true
-		}
 	}
 	return t
 }
