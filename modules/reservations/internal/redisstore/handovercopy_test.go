@@ -194,6 +194,14 @@ func TestHoldWithoutExpiry(t *testing.T) {
 	}
 }
 
+// tooMany is one answer more than a part may have.
+func tooMany() (many [][]byte) {
+	for n := range handover.MaxPartRecords + 1 {
+		many = append(many, records.Answer{Key: fmt.Sprintf("%06d", n)}.Encode(nil))
+	}
+	return many
+}
+
 // TestWhatCannotBeKeptIsRefused sends lines that this store would not give back, or that
 // would be taken for something else.
 func TestWhatCannotBeKeptIsRefused(t *testing.T) {
@@ -208,10 +216,6 @@ func TestWhatCannotBeKeptIsRefused(t *testing.T) {
 		return records.Seat{FlightID: f.FlightID, Seat: name, Kind: kind, Ref: "x", CustomerID: "ann", ExpiresAt: expires}
 	}
 	good := seat("1A", "H", 5)
-	var many [][]byte
-	for n := range handover.MaxPartRecords + 1 {
-		many = append(many, records.Answer{Key: fmt.Sprintf("%06d", n)}.Encode(nil))
-	}
 	long := records.Answer{Key: "k", Answer: strings.Repeat("x", handover.MaxPartBytes)}.Encode(nil)
 	cases := map[string]struct {
 		records [][]byte
@@ -219,7 +223,7 @@ func TestWhatCannotBeKeptIsRefused(t *testing.T) {
 	}{
 		"no record":      {[][]byte{[]byte(`{}`)}, errs.Invalid},
 		"a space":        {[][]byte{[]byte(strings.Replace(string(good.Encode(nil)), ",", ", ", 1))}, errs.Invalid},
-		"too many":       {many, errs.Invalid},
+		"too many":       {tooMany(), errs.Invalid},
 		"too long":       {[][]byte{long, good.Encode(nil)}, errs.Invalid},
 		"other bucket":   {[][]byte{records.Flight{FlightID: unknown.FlightID, Version: 1}.Encode(nil)}, errs.Invalid},
 		"unknown flight": {[][]byte{records.Flight{FlightID: unknown.FlightID, Version: 1}.Encode(nil)}, errs.Conflict},

@@ -138,14 +138,16 @@ func TestFreezeWaitsForAWriteUnderWay(t *testing.T) {
 	}
 }
 
+// keyless is a claim whose state is read: with a key it would be guessed.
+func keyless(id string) store.Subject {
+	sub := claim(id)
+	sub.Key = ""
+	return sub
+}
+
 // Claims that were combined hold the fences of all of them.
 func TestFreezeWaitsForCombinedWrites(t *testing.T) {
 	flights := flightIDs(12)
-	keyless := func(id string) store.Subject { // with a key they would be guessed
-		sub := claim(id)
-		sub.Key = ""
-		return sub
-	}
 	p := open(t, dbtest.MySQL(t), true, flights)
 	stopped := flights[0]
 	blocker := blockSeat(t, p.db, stopped)
@@ -165,7 +167,7 @@ func TestFreezeWaitsForCombinedWrites(t *testing.T) {
 				t.Error(err)
 			}
 		})
-		time.Sleep(20 * time.Millisecond) // else the two are one batch; the check below tells
+		time.Sleep(100 * time.Millisecond) // else the two are one batch; the check below tells
 	}
 	for _, id := range flights[:10] {
 		done.Go(func() {
@@ -174,7 +176,7 @@ func TestFreezeWaitsForCombinedWrites(t *testing.T) {
 			}
 		})
 	}
-	time.Sleep(50 * time.Millisecond)
+	time.Sleep(300 * time.Millisecond)
 	deciding.Wait()
 	close(release)
 	statement := waiting(t, p.db, "INSERT INTO seats%")
