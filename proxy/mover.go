@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"context"
+	"net/http"
 	"sync"
 	"sync/atomic"
 
@@ -23,6 +24,10 @@ type Handover struct {
 	// Participants are the stores of the modules in this process, by the name that a
 	// stateful route gives its participant.
 	Participants map[string]kernel.Participant
+	// Gather makes the handler of requests that are about no single bucket, such as
+	// searches, by participant: it asks both sides, the extracted one at its URL, and puts
+	// their parts together. Without it such requests are asked of one side, then the other.
+	Gather map[string]func(away string) http.Handler
 	// Token is shown to participants elsewhere, "" for none.
 	Token string
 	// AcceptDataLoss lets a store become owner that may lose what it acknowledged.
@@ -37,6 +42,7 @@ type mover struct {
 	wait        routes.Stateful
 	coordinator *handover.Coordinator
 	owners      *handover.Map
+	gather      http.Handler // nil: none
 	waiters     [bucket.Count]atomic.Int32 // requests that wait for a bucket
 	waiting     atomic.Int64               // all of them
 }
@@ -117,6 +123,9 @@ func (p *Router) newMover(c *routes.Config, r routes.Route, s moverSettings) (*m
 		return nil, err
 	}
 	m.owners = m.coordinator.Map()
+	if gather := p.handover.Gather[s.away]; gather != nil {
+		m.gather = gather(s.awayURL)
+	}
 	return m, nil
 }
 

@@ -30,7 +30,13 @@ func (p *Router) serveOwned(w http.ResponseWriter, r *http.Request, t *target) {
 		web.Fail(w, r, err)
 		return
 	}
-	o := owned{router: p, mover: t.route.mover, target: t, held: held, bucket: t.bucketOf(r, held), begun: time.Now()}
+	b := t.bucketOf(r, held)
+	if gather := t.route.mover.gather; b < 0 && gather != nil {
+		w.Header()[BackendHeader] = []string{routes.Monolith}
+		gather.ServeHTTP(w, held.apply(r))
+		return
+	}
+	o := owned{router: p, mover: t.route.mover, target: t, held: held, bucket: b, begun: time.Now()}
 	if err := o.serve(w, r); err != nil {
 		w.Header().Set("Retry-After", "1")
 		web.Fail(w, r, err)
