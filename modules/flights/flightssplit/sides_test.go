@@ -99,6 +99,13 @@ func TestAskedAgain(t *testing.T) {
 			t.Errorf("%s: away was asked %d times", c.name, away.asked)
 		}
 	}
+}
+
+// Who serves a bucket is remembered, and by id, too, nobody is asked for ever.
+func TestOwnersAreRemembered(t *testing.T) {
+	const id = "AA1-JFK-20261121"
+	b := bucket.Of(id)
+	fast := flightssplit.Options{Tries: 5, Pause: time.Microsecond, Longest: time.Microsecond}
 	home := &scripted{serves: func(int) handover.Buckets { return without(b) }}
 	away := &scripted{serves: func(n int) handover.Buckets {
 		if n < 3 {

@@ -6,6 +6,11 @@
 // A bucket that is handed over is for a moment served by neither side, or, as two answers
 // come at different moments, by both. Such answers are thrown away and asked for again,
 // a bounded number of times; nothing is answered that is not whole.
+//
+// Two things are known to one side only. An idempotency key that comes again with a flight
+// of the other side is new there, not reused. And a flight that is moved to another date
+// is not refused the name (designator, origin, date) of one of the other side; such two
+// are both found, and neither is handed over to the other's side until one is changed.
 package flightssplit
 
 import (
