@@ -108,7 +108,11 @@ func (m *mover) admit(ctx context.Context, b Batch) (err error) {
 	if !status.Durable && !m.c.o.AcceptDataLoss {
 		return errs.E(errs.Unsafe, "%s may lose what it has acknowledged, so it must not own data: make its store durable, or accept data loss", m.target.Name)
 	}
-	return nil
+	if m.target.Name == m.c.o.Home.Name {
+		// Sealing empties the home's copy, all that is left when the source is gone: see Rescue.
+		_, err = m.source.Participant.Status(ctx, m.buckets[:1])
+	}
+	return err
 }
 
 // prepare does everything up to the commit. After an error nothing is sent again in this
