@@ -20,6 +20,7 @@ const (
 	stopWithin  = 20 * time.Second // between asking for an end and insisting
 	askEvery    = 30 * time.Millisecond
 	logTail     = 1500 // bytes
+	firstTries  = 3    // of a program that has never answered
 )
 
 // Process is a program that is started again after it was killed. Its methods may be
@@ -31,8 +32,9 @@ type Process struct {
 	ready   func(context.Context) error // nil as soon as it answers
 
 	mu      sync.Mutex
-	process *os.Process
-	gone    chan struct{} // closed when the process has ended
+	process  *os.Process
+	gone     chan struct{} // closed when the process has ended
+	answered bool          // once at least; for Start alone
 }
 
 func newProcess(dir, name string, ready func(context.Context) error, command ...string) *Process {
@@ -45,13 +47,17 @@ func (p *Process) Start(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, startWithin)
 	defer cancel()
 	var last error
-	for {
+	for spawned := 0; ; {
 		if !p.Running() {
+			if spawned++; spawned > firstTries && !p.answered {
+				return fmt.Errorf("%s ends at once; its log ends with\n%s", p.Name, p.LogTail())
+			}
 			if err := p.spawn(); err != nil {
 				return err
 			}
 		}
 		if last = p.ready(ctx); last == nil {
+			p.answered = true
 			return nil
 		}
 		select {
