@@ -59,6 +59,8 @@ func wire(ctx context.Context, svc *service.Service, d *data, s *serveSettings) 
 	if err != nil {
 		return nil, err
 	}
+	// The flights of a rebooking may be owned elsewhere by now.
+	b.reservations.Peers(reservationshttp.NewClient(inProcess, b.router.Transport()))
 	b.feed = b.reservations.Feed(flightsData, reservationshttp.NewFlightEvents(inProcess, b.router.Transport()))
 	b.watch(svc, d)
 
