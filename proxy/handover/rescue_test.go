@@ -132,7 +132,9 @@ func TestNothingComesHomeFromTheDead(t *testing.T) {
 	s := newSides()
 	c, _ := moved(t, s) // 1 to 5 are owned away
 	c = start(t, options(c.Journal(), s.home, &grave{Participant: s.away, dug: true}))
-	if m, err := c.Move(t.Context(), handover.Batch{Source: away, Target: home, Buckets: []int{1, 2}}); err == nil || m.ID != 0 {
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second) // one that begins has no end
+	defer cancel()
+	if m, err := c.Move(ctx, handover.Batch{Source: away, Target: home, Buckets: []int{1, 2}}); err == nil || m.ID != 0 {
 		t.Errorf("a move began: %+v, %v", m, err)
 	}
 	if done, err := c.Rescue(t.Context(), handover.RescueOrder{Reason: "it burnt"}); err != nil || done.Buckets != 5 || len(done.Lost) != 0 {
