@@ -137,8 +137,8 @@ func (c *Coordinator) fences(ctx context.Context) (home, away []kernel.Fence, er
 	defer cancel()
 	var group sync.WaitGroup
 	var fail error
-	group.Go(func() { home, err = fencesOf(ctx, c.o.Home, nil) })
-	group.Go(func() { away, fail = fencesOf(ctx, c.o.Away, nil) })
+	group.Go(func() { home, err = fencesOf(ctx, c.o.Home) })
+	group.Go(func() { away, fail = fencesOf(ctx, c.o.Away) })
 	group.Wait()
 	if err == nil {
 		err = fail
@@ -146,8 +146,9 @@ func (c *Coordinator) fences(ctx context.Context) (home, away []kernel.Fence, er
 	return home, away, err
 }
 
-func fencesOf(ctx context.Context, s Side, buckets []int) ([]kernel.Fence, error) {
-	status, err := s.Participant.Status(ctx, buckets)
+// fencesOf gives a side's fences of all buckets, absent ones too.
+func fencesOf(ctx context.Context, s Side) ([]kernel.Fence, error) {
+	status, err := s.Participant.Status(ctx, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -102,7 +102,7 @@ func (c *Coordinator) uncopied(ctx context.Context, s *Snapshot, list []wreck) (
 	for _, b := range kept {
 		held[b] = true
 	}
-	fences, err := fencesOf(ctx, c.o.Home, nil)
+	fences, err := fencesOf(ctx, c.o.Home)
 	if err != nil {
 		return all, err
 	}
@@ -161,7 +161,7 @@ func (c *Coordinator) wrecks(s *Snapshot, open []Move) ([]wreck, error) {
 func (c *Coordinator) dead(ctx context.Context, list []wreck) error {
 	ctx, cancel := context.WithTimeout(ctx, c.o.StepTimeout)
 	defer cancel()
-	fences, err := fencesOf(ctx, c.o.Away, nil)
+	fences, err := fencesOf(ctx, c.o.Away)
 	if err != nil {
 		return nil //nolint:nilerr // it does not answer, as was said
 	}
