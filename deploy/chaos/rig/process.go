@@ -31,7 +31,7 @@ type Process struct {
 	command []string
 	ready   func(context.Context) error // nil as soon as it answers
 
-	mu      sync.Mutex
+	mu       sync.Mutex
 	process  *os.Process
 	gone     chan struct{} // closed when the process has ended
 	answered bool          // once at least; for Start alone
