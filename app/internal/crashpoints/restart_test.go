@@ -1,6 +1,7 @@
 package crashpoints_test
 
 import (
+	"context"
 	"testing"
 	"time"
 
@@ -67,15 +68,23 @@ func TestFrozenUntilItIsDecided(t *testing.T) {
 			k.writes++
 			(&client{k.pair}).book(t.Context(), t, 7, k.writes)
 			s := &slow{until: 10 * budget, look: func() {
+				if t.Failed() {
+					return
+				}
 				k.writes++
 				if err := k.home.book(t.Context(), 7, booking{n: k.writes, ask: k.ledger.request(7, k.writes)}); errs.CodeOf(err) != errs.Misdirected {
 					t.Errorf("a frozen bucket answered a write: %v", err)
 				}
 				time.Sleep(budget / 10)
 			}}
-			c := k.coordinator(t, func(o *handover.Options) { o.PauseBudget, o.Faults = budget, s })
+			c := k.coordinator(t, func(o *handover.Options) { o.PauseBudget, o.Grace, o.Faults = budget, time.Second, s })
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+			defer cancel()
 			for range 20 { // on a busy machine a move may be given up before
-				if _, err := c.Move(t.Context(), handover.Batch{Source: handovertestkit.Home, Target: handovertestkit.Away, Buckets: []int{7}}); err == nil {
+				if t.Failed() {
+					return
+				}
+				if _, err := c.Move(ctx, handover.Batch{Source: handovertestkit.Home, Target: handovertestkit.Away, Buckets: []int{7}}); err == nil {
 					break
 				}
 			}

@@ -1,7 +1,5 @@
 package handover
 
-import "banyan/modules/kernel/handover/mutant"
-
 // Effect is what an order, beside moving the fence, does to the bucket's data.
 type Effect bool
 
@@ -29,9 +27,6 @@ const (
 // carrying out would be somebody else's, who must take a new epoch.
 func Next(f Fence, op Op, epoch, seq int64) (Fence, Effect, bool) {
 	rises, same := f.Epoch < epoch, f.Epoch == epoch
-	if mutant.ActivateWithoutEpoch && op == Activate {
-		same = true
-	}
 	owned := f.Mode == Active || f.Mode == ReadOnly
 	to := func(m Mode, seq int64) Fence { return Fence{Bucket: f.Bucket, Epoch: epoch, Mode: m, Seq: seq} }
 	switch op {
@@ -42,9 +37,6 @@ func Next(f Fence, op Op, epoch, seq int64) (Fence, Effect, bool) {
 	case Freeze:
 		return to(ReadOnly, 0), Keep, rises && owned
 	case SealSource:
-		if mutant.BothSidesActive && same && owned {
-			return to(Active, f.Seq), Keep, true
-		}
 		return to(Sealed, f.Seq), Keep, same && (f.Mode == ReadOnly || f.Mode == Sealed)
 	case Reactivate:
 		return to(Active, 0), Keep, rises && owned || same && f.Mode == Active
@@ -59,7 +51,7 @@ func Next(f Fence, op Op, epoch, seq int64) (Fence, Effect, bool) {
 // Admit gives the fence after a part was stored, or false if the part is refused: only a
 // bucket sealed in this epoch is filled, with parts whose numbers rise one by one.
 func Admit(f Fence, epoch, seq int64) (Fence, bool) {
-	ok := f.Mode == Sealed && (f.Epoch == epoch || mutant.CopyWithoutEpoch) && (f.Seq+1 == seq || mutant.CopyWithoutSeq)
+	ok := f.Mode == Sealed && f.Epoch == epoch && f.Seq+1 == seq
 	f.Seq = seq
 	return f, ok
 }

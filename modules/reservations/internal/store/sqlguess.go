@@ -13,7 +13,7 @@ import (
 // were when last seen, the seats are free, the key is new, the customer holds nothing
 // there yet. It saves the query before the write.
 func (s *SQL) guess(sub Subject) (*State, bool) {
-	if sub.FlightID == "" || len(sub.Seats) == 0 || sub.Key == "" {
+	if sub.FlightID == "" || len(sub.Seats) == 0 || sub.Key == "" || mutant.FreezeWithoutDrain {
 		return nil, false
 	}
 	now, epoch := s.clock.Now(), s.epochs[sub.Bucket].Load()
@@ -112,7 +112,7 @@ func (s *SQL) verified(batch []*job) expression {
 	args = append(append(args, len(seen)), flights.args...)
 	args = append(append(args, len(batch)), holders.args...)
 	return expr("CASE WHEN "+d.NowMicros()+" BETWEEN ? AND ?"+
-		" AND (SELECT COUNT(*) FROM fences WHERE route=? AND mode=? AND "+fences.text()+fenceLock(d)+")=?"+
+		" AND (SELECT COUNT(*) FROM fences WHERE route=? AND mode=? AND "+fences.text()+d.ShareLock()+")=?"+
 		" AND (SELECT COUNT(*) FROM flights WHERE "+flights.text()+d.ShareLock()+")=?"+
 		" AND NOT EXISTS(SELECT 1 FROM seats WHERE kind='H' AND "+holders.text()+")"+
 		" THEN ? ELSE 0 END", append(args, batch[0].st.epoch)...)

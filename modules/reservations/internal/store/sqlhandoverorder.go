@@ -7,6 +7,7 @@ import (
 
 	"banyan/modules/kernel/bucket"
 	"banyan/modules/kernel/handover"
+	"banyan/modules/kernel/handover/mutant"
 	"banyan/modules/kernel/sqldb"
 )
 
@@ -59,7 +60,7 @@ func (p sqlParticipant) order(ctx context.Context, o handover.Order, seqs map[in
 		}
 		var wipe []int
 		for _, b := range buckets {
-			next, effect, ok := handover.Next(have[b], o.Op, o.Epoch, seqs[b])
+			next, effect, ok := follow(have[b], o.Op, o.Epoch, seqs[b])
 			if !ok {
 				done.refused = append(done.refused, have[b])
 				continue
@@ -80,6 +81,18 @@ func (p sqlParticipant) order(ctx context.Context, o handover.Order, seqs map[in
 		return p.put(ctx, tx, have, done.moved)
 	})
 	return done, err
+}
+
+// follow is handover.Next.
+func follow(f handover.Fence, op handover.Op, epoch, seq int64) (handover.Fence, handover.Effect, bool) {
+	if mutant.ActivateWithoutEpoch && op == handover.Activate {
+		epoch = f.Epoch
+	}
+	next, effect, ok := handover.Next(f, op, epoch, seq)
+	if mutant.BothSidesActive && op == handover.SealSource && f.Mode != handover.Sealed {
+		next.Mode = handover.Active
+	}
+	return next, effect, ok
 }
 
 // wipeOn deletes more of what an order has found too much for one transaction. A fence

@@ -120,7 +120,11 @@ func fenceLock(d sqldb.Dialect) string {
 func (s *SQL) writes(sub Subject, st State, c Change) []sqldb.Stmt {
 	epoch := "COALESCE((SELECT fe.epoch FROM fences fe JOIN flights f ON f.flight_id=?" +
 		" WHERE fe.route=? AND fe.bucket=? AND fe.mode=? AND fe.epoch=?" + fenceLock(s.db.Dialect()) + "),0)"
-	event := newEvent(sub, st, c, expr("?", st.Flight.Version+1), expr(epoch, st.Flight.FlightID, Route, sub.Bucket, ModeActive, st.epoch))
+	fence := expr(epoch, st.Flight.FlightID, Route, sub.Bucket, ModeActive, st.epoch)
+	if mutant.FreezeWithoutDrain {
+		fence = expr("?", st.epoch) // an INSERT locks what it reads, asked or not
+	}
+	event := newEvent(sub, st, c, expr("?", st.Flight.Version+1), fence)
 	batch := []sqldb.Stmt{event.stmt()}
 	for _, w := range s.records(sub, st, c) {
 		batch = append(batch, w.stmt())
