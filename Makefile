@@ -1,7 +1,7 @@
 # Everything that one does here. `make` alone prints the targets.
 SHELL := /usr/bin/env bash
 .DEFAULT_GOAL := help
-.PHONY: help run build test test-race lint fmt bench chaos e2e up down logs migrate add-migration add-module clean
+.PHONY: help run build test test-race lint fmt bench chaos mutants e2e up down logs migrate add-migration add-module clean
 
 local := deploy/local
 PKG ?= ./...
@@ -36,6 +36,9 @@ bench: ## measure what is promised as ratios (one: BENCH=Hold)
 
 chaos: ## move flights and break everything while customers book (ARGS: such as --duration 10m --seed 7 --faults kill,net)
 	go run ./deploy/chaos $(ARGS)
+
+mutants: ## break the rules of the handover one by one; the tests must notice each (one: ARGS="-only NAME")
+	go run ./deploy/mutants $(ARGS)
 
 e2e: ## test the programs as wholes: started, killed, asked over HTTP
 	@$(local)/test.sh ./app/... ./extracted/...
