@@ -42,7 +42,7 @@ type mover struct {
 	wait        routes.Stateful
 	coordinator *handover.Coordinator
 	owners      *handover.Map
-	gather      http.Handler // nil: none
+	gather      http.Handler               // nil: none
 	waiters     [bucket.Count]atomic.Int32 // requests that wait for a bucket
 	waiting     atomic.Int64               // all of them
 }
