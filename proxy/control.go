@@ -54,6 +54,21 @@ func (p *Router) Apply(ctx context.Context, o Order) (Outcome, error) {
 	if len(o.Reason) > weights.MaxReason {
 		return Outcome{}, errs.E(errs.Invalid, "the reason is longer than %d bytes", weights.MaxReason).With("field", "reason")
 	}
+	for try := 1; ; try++ {
+		out, err := p.applyOnce(ctx, o)
+		if errs.CodeOf(err) != errs.PreconditionFailed || o.IfVersion != "" || try == maxApplies {
+			return out, err
+		}
+		if err := p.refresh(ctx); err != nil { // another replica was faster; who names no version does not mind
+			return Outcome{}, err
+		}
+	}
+}
+
+// maxApplies bounds how often an order is tried when other replicas change the route too.
+const maxApplies = 5
+
+func (p *Router) applyOnce(ctx context.Context, o Order) (Outcome, error) {
 	p.mu.Lock()
 	table, rows := p.table.Load(), p.rows
 	p.mu.Unlock()

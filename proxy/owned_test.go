@@ -279,3 +279,14 @@ func TestWaitingIsBounded(t *testing.T) {
 		t.Errorf("a body that cannot be held: %d %s", status, body)
 	}
 }
+
+// Whoever names no version is not refused because another replica was faster.
+func TestOrdersOfTwoReplicas(t *testing.T) {
+	s := newSplit(t, "2s", 256)
+	first, _ := s.start(t)
+	other, _ := s.start(t)
+	for i := range 5 {
+		shift(t, first, canary.Weight(i))
+		shift(t, other, canary.Weight(i+1))
+	}
+}

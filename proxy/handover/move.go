@@ -115,6 +115,10 @@ func (m *mover) admit(ctx context.Context, b Batch) (err error) {
 	return err
 }
 
+// untilCommit is the share of the pause's budget, in percent, in which a move must be
+// committed: what follows cannot be given up.
+const untilCommit = 70
+
 // prepare does everything up to the commit. After an error nothing is sent again in this
 // epoch.
 func (m *mover) prepare(ctx context.Context) error {
@@ -126,7 +130,7 @@ func (m *mover) prepare(ctx context.Context) error {
 		return err
 	}
 	m.frozen = time.Now()
-	paused, cancel := context.WithDeadline(ctx, m.frozen.Add(m.c.o.PauseBudget))
+	paused, cancel := context.WithDeadline(ctx, m.frozen.Add(m.c.o.PauseBudget*untilCommit/100))
 	defer cancel()
 	if err := m.order(paused, StepFreeze, m.source, kernel.Freeze); err != nil {
 		return m.late(paused, err)
