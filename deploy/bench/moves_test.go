@@ -253,7 +253,8 @@ func (s *split) pauses(b *testing.B) []time.Duration {
 	}
 }
 
-// load is callers that book without a break.
+// load is callers that book, each after a moment's thought: as customers do, they leave the
+// machine room to move data. What is measured is how much moves disturb them.
 type load struct {
 	done   atomic.Int64
 	cancel context.CancelFunc
@@ -261,7 +262,10 @@ type load struct {
 	err    atomic.Pointer[error]
 }
 
-const bookers = 4
+const (
+	bookers = 8
+	thought = 20 * time.Millisecond
+)
 
 // book holds seats from number first on.
 func (s *split) book(b *testing.B, first int) *load {
@@ -279,6 +283,7 @@ func (s *split) book(b *testing.B, first int) *load {
 					return
 				}
 				l.done.Add(1)
+				time.Sleep(thought)
 			}
 		})
 	}
