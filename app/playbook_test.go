@@ -13,7 +13,8 @@ import (
 	"banyan/modules/kernel/dbtest"
 )
 
-// movableRoutes are routes whose reservations have stores of their own.
+// movableRoutes are routes whose reservations have stores of their own. The pauses may be
+// long: the machine is busy with other tests.
 const movableRoutes = `version: 1
 backends:
   monolith:     { kind: inproc, store: monolith }
@@ -29,7 +30,7 @@ routes:
         - /v1/reservations/{reservation_id}/**
         - /reservations
         - /reservations/{reservation_id}
-    stateful: { aggregate: [ path:flight_id, id:hold_id, id:reservation_id, json:flight_id ], participant: reservations, maxWait: 10s }
+    stateful: { aggregate: [ path:flight_id, id:hold_id, id:reservation_id, json:flight_id ], participant: reservations, pauseBudget: 5s, maxWait: 20s }
     backends: { monolith: 100%%, reservations: 0%% }
 `
 
