@@ -74,7 +74,7 @@ backends:
 routes:
   - id: notes
     match: { paths: ["/notes/{flight_id}", /notes, "/unkeyed/{x}"] }
-    stateful: { aggregate: [ "path:flight_id", "json:flight_id" ], participant: notes, maxWait: %s, maxWaiters: %d }
+    stateful: { aggregate: [ "path:flight_id", "json:flight_id" ], participant: notes, pauseBudget: 10s, maxWait: %s, maxWaiters: %d }
     backends: { monolith: 100%%, notes: 0%% }
 `
 
@@ -153,6 +153,16 @@ func owned(t *testing.T, p kernel.Participant) int {
 	return n
 }
 
+// settle waits until the extracted side owns so many buckets, and the home the others.
+func settle(t *testing.T, s *split, buckets int) {
+	t.Helper()
+	for deadline := time.Now().Add(time.Minute); owned(t, s.away) != buckets || owned(t, s.home) != bucket.Count-buckets; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%d and %d buckets are owned, not %d away", owned(t, s.home), owned(t, s.away), buckets)
+		}
+	}
+}
+
 // send gives status and body.
 func send(t *testing.T, method, url, body string) (int, string) {
 	t.Helper()
@@ -173,7 +183,7 @@ func send(t *testing.T, method, url, body string) (int, string) {
 // Writers and readers notice nothing of a weight that goes up and down, whichever of two
 // routers they ask; everything that was acknowledged is there in the end.
 func TestDataMovesWithTheWeight(t *testing.T) {
-	s := newSplit(t, "5s", 256)
+	s := newSplit(t, "20s", 256)
 	first, front := s.start(t)
 	_, other := s.start(t)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -202,7 +212,7 @@ func TestDataMovesWithTheWeight(t *testing.T) {
 	}
 	for _, weight := range []canary.Weight{500, 5000, 10000, 2500, 0} {
 		shift(t, first, weight)
-		eventually(t, fmt.Sprintf("weight %s", weight), func() bool { return owned(t, s.away) == int(weight) && owned(t, s.home) == 10000-int(weight) })
+		settle(t, s, int(weight))
 	}
 	cancel()
 	clients.Wait()
@@ -230,7 +240,7 @@ func TestRequestWithoutBucket(t *testing.T) {
 		t.Fatalf("%d %s", status, body)
 	}
 	shift(t, router, canary.Full)
-	eventually(t, "all is away", func() bool { return owned(t, s.away) == bucket.Count })
+	settle(t, s, bucket.Count)
 	if status, body := send(t, http.MethodGet, front.URL+"/unkeyed/"+flight, ""); status != http.StatusOK || body != `{"line":"one"}` {
 		t.Errorf("%d %s", status, body)
 	}

@@ -126,7 +126,7 @@ func TestNothingStaleAfterALoss(t *testing.T) {
 				t.Errorf("the answer is %v", err)
 			}
 			checkLost(t, s, b, c.lost)
-			if _, err := s.Seats(t.Context(), elsewhere.FlightID); (err != nil) != c.wipe {
+			if err := settled(t, func() error { _, err := s.Seats(t.Context(), elsewhere.FlightID); return err }); (err != nil) != c.wipe {
 				t.Errorf("a bucket of which nothing else was lost: %v", err)
 			}
 		})
@@ -159,7 +159,8 @@ func reading(t *testing.T, s *redisstore.Store, flightID string, stale func(stor
 func checkLost(t *testing.T, s *redisstore.Store, b int, lost bool) {
 	t.Helper()
 	p := s.Participant()
-	status, err := p.Status(t.Context(), []int{b})
+	var status handover.Status
+	err := settled(t, func() (err error) { status, err = p.Status(t.Context(), []int{b}); return err })
 	if err != nil || (status.Fences[0] == handover.Fence{Bucket: b}) != lost {
 		t.Errorf("the fence is told as %+v, %v", status.Fences, err)
 	}
