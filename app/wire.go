@@ -46,22 +46,20 @@ func wire(ctx context.Context, svc *service.Service, d *data, s *serveSettings) 
 	}
 	monolith := web.NewRouter()
 	flightshttp.Mount(monolith, b.flights)
+	flightshttp.MountSide(monolith, b.flights) // what was extracted copies reference data
 	reservationshttp.Mount(monolith, b.reservations)
 
 	b.router, err = proxy.New(ctx, proxy.Options{
 		Config: s.routes, Modules: map[string]http.Handler{routes.Monolith: monolith},
 		Weights: weights.New(d.proxy), Log: svc.Log, Registry: svc.Registry,
-		Handover: proxy.Handover{
-			Token:   *s.participant,
-			Journal: d.proxy, Participants: map[string]handover.Participant{reservationsData: b.reservations.Participant()},
-		},
+		Handover: b.handover(svc, d, s),
 	})
 	if err != nil {
 		return nil, err
 	}
 	// The flights of a rebooking may be owned elsewhere by now.
 	b.reservations.Peers(reservationshttp.NewClient(inProcess, b.router.Transport()))
-	b.feed = b.reservations.Feed(flightsData, reservationshttp.NewFlightEvents(inProcess, b.router.Transport()))
+	b.feed = b.reservations.Feed(reservationslocal.FlightsHome, reservationshttp.NewFlightEvents(inProcess, b.router.Transport()))
 	b.watch(svc, d)
 
 	common := web.NewRouter()
@@ -72,27 +70,41 @@ func wire(ctx context.Context, svc *service.Service, d *data, s *serveSettings) 
 	return b, nil
 }
 
+// handover says how the contexts' data is moved with the traffic of stateful routes.
+func (b *banyan) handover(svc *service.Service, d *data, s *serveSettings) proxy.Handover {
+	away := &flightsAway{banyan: b, svc: svc}
+	return proxy.Handover{
+		Token: *s.participant, Journal: d.proxy,
+		Participants: map[string]handover.Participant{
+			flightsData:      b.flights.Participant(),
+			reservationsData: b.reservations.Participant(),
+		},
+		Gather: map[string]func(string) http.Handler{flightsData: away.gather},
+		Follow: map[string]func(context.Context, string){flightsData: away.follow},
+	}
+}
+
 // watch makes readiness depend on what the contexts depend on.
 func (b *banyan) watch(svc *service.Service, d *data) {
 	svc.DependsOn(flightsData, health.Database(d.flights))
 	svc.DependsOn(reservationsData, b.reservations.Ping)
 	svc.DependsOn(proxyData, health.Database(d.proxy))
-	svc.Follows(flightsData, func() (float64, error) {
+	svc.Follows(reservationslocal.FlightsHome, func() (float64, error) {
 		lag := b.feed.Lag()
 		return lag.Seconds, lag.Err
 	})
 }
 
-// loops keeps the contexts going until ctx ends. A feed that stops at a malformed event
-// does not stop the sales of what is known.
+// loops keeps the contexts going until ctx ends.
 func (b *banyan) loops(ctx context.Context, svc *service.Service, group *errgroup.Group) {
 	group.Go(func() error { b.router.Run(ctx); return nil })
 	group.Go(func() error {
-		if err := b.feed.Follow(ctx); err != nil {
-			svc.Log.WithError(err).Error("the copy of flights is no longer kept up")
+		if err := b.flights.Prepare(ctx); err != nil && ctx.Err() == nil {
+			svc.Log.WithError(err).Warn("the flights are not ready to be handed over; the first move tries again")
 		}
 		return nil
 	})
+	group.Go(func() error { b.followEvents(ctx, svc, b.feed); return nil })
 	group.Go(func() error {
 		b.reservations.Tidy(ctx, tidyEvery, func(err error) { svc.Log.WithError(err).Warn("tidying failed; it is tried again") })
 		return nil

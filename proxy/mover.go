@@ -28,6 +28,10 @@ type Handover struct {
 	// searches, by participant: it asks both sides, the extracted one at its URL, and puts
 	// their parts together. Without it such requests are asked of one side, then the other.
 	Gather map[string]func(away string) http.Handler
+	// Follow keeps the copies up to date that home has of the data of the extracted side at
+	// the URL, by participant, until ctx ends. It runs while a route to that side is in
+	// force.
+	Follow map[string]func(ctx context.Context, away string)
 	// Token is shown to participants elsewhere, "" for none.
 	Token string
 	// AcceptDataLoss lets a store become owner that may lose what it acknowledged.
@@ -162,6 +166,13 @@ func (m *mover) actual() canary.Weight {
 	return canary.Weight(m.coordinator.Progress().Actual)
 }
 
+// move moves a route's data until ctx ends.
+func (p *Router) move(ctx context.Context, m *mover) {
+	if err := m.coordinator.Run(ctx); err != nil {
+		p.log.WithError(err).WithField("route", m.route).Error("the route's data is no longer moved")
+	}
+}
+
 // watchMovers keeps the movers of the table in force running.
 func (p *Router) watchMovers(ctx context.Context, loops *sync.WaitGroup) {
 	running := map[*mover]context.CancelFunc{}
@@ -185,11 +196,10 @@ func (p *Router) watchMovers(ctx context.Context, loops *sync.WaitGroup) {
 			}
 			own, stop := context.WithCancel(ctx)
 			running[m] = stop
-			loops.Go(func() {
-				if err := m.coordinator.Run(own); err != nil {
-					p.log.WithError(err).WithField("route", m.route).Error("the route's data is no longer moved")
-				}
-			})
+			loops.Go(func() { p.move(own, m) })
+			if follow := p.handover.Follow[m.settings.away]; follow != nil {
+				loops.Go(func() { follow(own, m.settings.awayURL) })
+			}
 		}
 		select {
 		case <-ctx.Done():

@@ -28,10 +28,13 @@ launch() {
     case $1$own in
     banyan*) start_process banyan "$ROOT/bin/banyan" serve --listen "$(address banyan)" --mysql-dsn-file "$dsn-banyan" \
         --routes "$ROOT/deploy/local/routes$own.yaml" --sample-data ;;
-    flights*) start_process flights "$ROOT/bin/banyan-flights" --listen "$(address flights)" --mysql-dsn-file "$dsn-flights$own" ;;
+    flights) start_process flights "$ROOT/bin/banyan-flights" --listen "$(address flights)" --mysql-dsn-file "$dsn-flights" ;;
+    flights-own) start_process flights "$ROOT/bin/banyan-flights" --listen "$(address flights)" --mysql-dsn-file "$dsn-flights-own" \
+        --home-url "http://$(address banyan)" ;;
     reservations) start_process reservations "$ROOT/bin/banyan-reservations" --listen "$(address reservations)" \
         --mysql-dsn-file "$dsn-reservations" ;;
     reservations-own) start_process reservations "$ROOT/bin/banyan-reservations" --listen "$(address reservations)" \
-        --redis-addr "127.0.0.1:$LOCAL_REDIS_PORT" --flights-url "http://$(address banyan)" --router "http://$(address banyan)" ;;
+        --redis-addr "127.0.0.1:$LOCAL_REDIS_PORT" --flights-url "http://$(address banyan)" \
+        --flights-away-url "http://$(address flights)" --router "http://$(address banyan)" ;;
     esac
 }

@@ -1,10 +1,6 @@
 package main
 
 import (
-	"net"
-	"net/netip"
-	"net/url"
-
 	"github.com/spf13/pflag"
 
 	"banyan/modules/kernel/config"
@@ -27,6 +23,7 @@ type settings struct {
 	own            *bool
 	acceptDataLoss *bool
 	flights        *string
+	flightsAway    *string
 	router         *string
 	token          *string
 }
@@ -43,6 +40,7 @@ func addFlags(fs *pflag.FlagSet) settings {
 		own:            fs.Bool("own", false, "make a store that was never used the owner of every flight; without it, flights are handed over to it"),
 		acceptDataLoss: fs.Bool("accept-data-loss", false, "run on a server that acknowledges writes before they are on disk"),
 		flights:        fs.String("flights-url", "", "where to follow flights' events, such as http://127.0.0.1:8081; absent: the monolith that shares the MySQL schema does"),
+		flightsAway:    fs.String("flights-away-url", "", "where to follow, too, the events of flights that were handed over to a service of their own, such as http://127.0.0.1:8081"),
 		router:         fs.String("router", "", "where flights that this store does not own are asked for when a reservation is rebooked to them, such as http://127.0.0.1:8080; absent: only flights of this store can be rebooked to"),
 		token:          config.Secret(fs, "participant-token", "what a coordinator must show to hand flights over to this store or on; absent: whoever reaches --listen may"),
 	}
@@ -62,33 +60,15 @@ func (s settings) check(p *config.Problems) {
 	case *s.flights == "":
 		p.Add("--flights-url is missing: a Redis shares no copy of flights with anyone, so its service must follow their events")
 	}
-	checkURL(p, "flights-url", *s.flights, "http://127.0.0.1:8081")
-	checkURL(p, "router", *s.router, "http://127.0.0.1:8080")
-	for _, c := range []byte(*s.token) {
-		if c <= ' ' || c > '~' {
-			p.Add("--participant-token may have visible ASCII characters only")
-			break
-		}
+	service.CheckURL(p, "flights-url", *s.flights, "http://127.0.0.1:8081")
+	service.CheckURL(p, "flights-away-url", *s.flightsAway, "http://127.0.0.1:8081")
+	if *s.flightsAway != "" && *s.flights == "" {
+		p.Add("--flights-away-url needs --flights-url: events of flights that were handed over go on those of the monolith")
 	}
-}
-
-// checkURL notes what is wrong with an address that may be absent.
-func checkURL(p *config.Problems, flag, address, example string) {
-	if address == "" {
-		return
-	}
-	if u, err := url.Parse(address); err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.User != nil {
-		p.Add("--%s is not an address such as %s", flag, example)
-	}
+	service.CheckURL(p, "router", *s.router, "http://127.0.0.1:8080")
+	service.CheckToken(p, "participant-token", *s.token)
 }
 
 // participates tells whether flights can be handed over to the store: one that is shared
 // has the monolith as its participant.
 func (s settings) participates() bool { return *s.flights != "" }
-
-// exposed tells whether others than programs of this machine reach the listener.
-func (s settings) exposed() bool {
-	host, _, _ := net.SplitHostPort(*s.Listen)
-	ip, err := netip.ParseAddr(host)
-	return host != "localhost" && (err != nil || !ip.IsLoopback())
-}

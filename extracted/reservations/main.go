@@ -42,7 +42,7 @@ func run(ctx context.Context, p service.Process) (err error) {
 	defer func() { err = errors.Join(err, done()) }()
 	s.peers(seats)
 	svc.DependsOn("reservations", seats.Ping)
-	if s.participates() && s.exposed() && *s.token == "" {
+	if s.participates() && s.Exposed() && *s.token == "" {
 		svc.Log.Warn("whoever reaches --listen can hand flights over: set --participant-token, or keep /participant/ from others")
 	}
 	router := web.NewRouter()
@@ -56,15 +56,19 @@ func run(ctx context.Context, p service.Process) (err error) {
 		return nil
 	})
 	if *s.flights != "" {
-		feed := seats.Feed("flights", reservationshttp.NewFlightEvents(*s.flights, web.NewTransport(web.TransportOptions{})))
-		svc.Follows("flights", func() (float64, error) { lag := feed.Lag(); return lag.Seconds, lag.Err })
-		group.Go(func() error { follow(ctx, svc, feed); return nil })
+		group.Go(func() error { follow(ctx, svc, seats, reservationslocal.FlightsHome, *s.flights); return nil })
+	}
+	if *s.flightsAway != "" {
+		group.Go(func() error { follow(ctx, svc, seats, reservationslocal.FlightsAway, *s.flightsAway); return nil })
 	}
 	return group.Wait()
 }
 
-// follow keeps up the copy of flights; when it ends, what is known is still sold.
-func follow(ctx context.Context, svc *service.Service, feed *reservationslocal.Feed) {
+// follow keeps up the copy of flights from a source; when it ends, what is known is still
+// sold.
+func follow(ctx context.Context, svc *service.Service, seats *reservationslocal.Service, source, url string) {
+	feed := seats.Feed(source, reservationshttp.NewFlightEvents(url, web.NewTransport(web.TransportOptions{})))
+	svc.Follows(source, func() (float64, error) { lag := feed.Lag(); return lag.Seconds, lag.Err })
 	if err := feed.Follow(ctx); err != nil {
 		svc.Log.WithError(err).Error("the copy of flights is no longer kept up")
 	}

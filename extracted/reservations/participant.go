@@ -2,8 +2,6 @@ package main
 
 import (
 	"net/http"
-	"strings"
-	"time"
 
 	"github.com/gorilla/mux"
 
@@ -16,10 +14,6 @@ import (
 
 // participant is the name under which a coordinator finds the store.
 const participant = "reservations"
-
-// orderTime bounds a call of the participant API: what it does to many buckets at once
-// takes longer than any request of a passenger. The listener allows no answer more.
-const orderTime = time.Minute
 
 // mount adds the context's paths and, if flights can be handed over to the store, those of
 // a participant. It gives their specifications.
@@ -34,20 +28,10 @@ func (s settings) mount(router *mux.Router, seats *reservationslocal.Service) []
 
 // wrap puts the edge around the paths; that of the participant's lets more through.
 func (s settings) wrap(svc *service.Service, router http.Handler) http.Handler {
-	public := svc.Edge()
 	if !s.participates() {
-		return public.Wrap(router)
+		return svc.Edge().Wrap(router)
 	}
-	wide := public
-	wide.MaxBody, wide.Timeout = handoverhttp.MaxCopyBytes, orderTime
-	passengers, coordinators := public.Wrap(router), wide.Wrap(router)
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if strings.HasPrefix(r.URL.Path, "/participant/") {
-			coordinators.ServeHTTP(w, r)
-			return
-		}
-		passengers.ServeHTTP(w, r)
-	})
+	return handoverhttp.Wrap(svc.Edge(), router)
 }
 
 // peers lets rebookings find the owners of their new flights, through the router.

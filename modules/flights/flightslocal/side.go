@@ -4,8 +4,12 @@ import (
 	"context"
 
 	"banyan/modules/flights"
+	"banyan/modules/flights/internal/store"
 	"banyan/modules/kernel/handover"
 )
+
+// Away is the name of the side that started empty.
+const Away = store.Away
 
 // Participant gives the side of the store that takes over buckets of flights and hands
 // them on.

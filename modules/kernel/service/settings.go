@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -97,6 +99,33 @@ func CheckAddress(p *config.Problems, flag, address string) {
 	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
 		p.Add("--%s %q: the port must be a number from 0 to 65535", flag, address)
 	}
+}
+
+// CheckURL notes what is wrong with the address of another service, which may be absent.
+func CheckURL(p *config.Problems, flag, address, example string) {
+	if address == "" {
+		return
+	}
+	if u, err := url.Parse(address); err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.User != nil {
+		p.Add("--%s is not an address such as %s", flag, example)
+	}
+}
+
+// CheckToken notes what is wrong with a bearer token, which may be absent.
+func CheckToken(p *config.Problems, flag, token string) {
+	for _, c := range []byte(token) {
+		if c <= ' ' || c > '~' {
+			p.Add("--%s may have visible ASCII characters only", flag)
+			return
+		}
+	}
+}
+
+// Exposed tells whether others than programs of this machine reach the listener.
+func (s *Settings) Exposed() bool {
+	host, _, _ := net.SplitHostPort(*s.Listen)
+	ip, err := netip.ParseAddr(host)
+	return host != "localhost" && (err != nil || !ip.IsLoopback())
 }
 
 // Listen opens a TCP listener. errs: PreconditionFailed when the address cannot be had.

@@ -46,6 +46,13 @@ const (
 	maxBackoff    = 10 * time.Second
 )
 
+// The sources of flights: the monolith, and the service that flights were handed over to.
+// For each flight the numbers of its events rise over both.
+const (
+	FlightsHome = "flights"
+	FlightsAway = "flights-away"
+)
+
 // Lag says how far the copy of flights is behind its source.
 type Lag struct {
 	// Seconds since the copy was last known to hold everything the source had.
