@@ -83,8 +83,8 @@ func (o *owned) place(ctx context.Context, r *http.Request, refused bool) (hando
 	}
 	place := o.mover.owners.Owner(o.bucket)
 	if place.Refused {
-		return place, errs.E(errs.Unavailable, "the bookings of bucket %d are withheld: their store came back with less than it had acknowledged, or is not known yet; "+
-			"an operator sees more with banyan moves list", o.bucket).With("bucket", o.bucket)
+		return place, errs.E(errs.Unavailable, "the data of bucket %d is withheld: its store came back with less than it had acknowledged, or is not known yet; "+
+			"an operator sees more with banyan routes get %s", o.bucket, o.target.route.ID).With("bucket", o.bucket)
 	}
 	if !place.Moving || (reads(r.Method) && !refused) {
 		return place, nil
@@ -176,7 +176,7 @@ func (o *owned) look(ctx context.Context, turn int) error {
 }
 
 func (o *owned) tooLong(cause error) error {
-	return errs.E(errs.Unavailable, "the bookings of this flight are being moved and were not free within %s; nothing was done, try again",
+	return errs.E(errs.Unavailable, "the data of this request is being moved and was not free within %s; nothing was done, try again",
 		time.Since(o.begun).Round(time.Millisecond)).Because(cause)
 }
 
