@@ -39,6 +39,8 @@ type Options struct {
 	Weights *weights.Store
 	// Handover moves the data of stateful routes; the zero value cannot.
 	Handover Handover
+	// Observers are told of every exchange.
+	Observers []Observer
 	// Log gets reloads and failures; nil: nothing is logged.
 	Log logrus.FieldLogger
 	// Registry gets the metrics; nil: they are kept but not shown.
@@ -52,6 +54,8 @@ type Router struct {
 	store   *weights.Store
 	log     logrus.FieldLogger
 	metrics *metrics
+	// observers never change.
+	observers []Observer
 	// handover is given; movers are by route, guarded by mu.
 	handover Handover
 	movers   map[string]*mover
@@ -74,7 +78,7 @@ func New(ctx context.Context, o Options) (*Router, error) {
 	p := &Router{
 		modules: o.Modules, store: o.Weights, log: o.Log, config: o.Config,
 		backends: map[string]*backend{}, changed: make(chan struct{}, 1),
-		handover: o.Handover, moved: make(chan struct{}, 1),
+		observers: o.Observers, handover: o.Handover, moved: make(chan struct{}, 1),
 	}
 	if p.log == nil {
 		p.log = silent()
@@ -108,6 +112,15 @@ func New(ctx context.Context, o Options) (*Router, error) {
 // traffic, the owner of the data that the request is about.
 func (p *Router) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a, match := p.table.Load().pick(r)
+	if len(p.observers) > 0 {
+		p.observed(w, r, a, match)
+		return
+	}
+	p.serve(w, r, a, match)
+}
+
+// serve carries out a decision.
+func (p *Router) serve(w http.ResponseWriter, r *http.Request, a *arm, match *target) {
 	if match != nil && match.route.mover != nil {
 		p.serveOwned(w, r, match)
 		return
