@@ -28,6 +28,8 @@ type Options struct {
 	Listen string
 	// Token is the bearer token that requests must have; "" only on the loopback.
 	Token string
+	// Stop ends the streams of events when it is closed; nil: only their readers do.
+	Stop <-chan struct{}
 }
 
 // New makes the API; its paths start with /admin/v1/. errs: Invalid when the listener
@@ -37,9 +39,10 @@ func New(o Options) (http.Handler, error) {
 	if !local && o.Token == "" {
 		return nil, errs.E(errs.Invalid, "the admin API listens on %s, which others can reach: give it a token, or listen on 127.0.0.1", o.Listen)
 	}
-	a := &api{router: o.Router}
+	a := &api{router: o.Router, stop: o.Stop}
 	r := web.NewRouter()
 	r.Handle("/admin/v1/routes", rest.Handler(a.list)).Methods(http.MethodGet)
+	r.Handle("/admin/v1/events", rest.Handler(a.events)).Methods(http.MethodGet)
 	r.Handle("/admin/v1/audit", rest.Handler(a.audit)).Methods(http.MethodGet)
 	r.Handle("/admin/v1/routes/{id:[^/:]+}", rest.Handler(a.get)).Methods(http.MethodGet)
 	r.Handle("/admin/v1/routes/{id:[^/:]+}", rest.Handler(a.patch)).Methods(http.MethodPatch)

@@ -4,6 +4,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"unicode"
 	"unicode/utf8"
 
@@ -16,7 +17,11 @@ import (
 	"banyan/proxy/weights"
 )
 
-type api struct{ router *proxy.Router }
+type api struct {
+	router  *proxy.Router
+	stop    <-chan struct{}
+	streams atomic.Int32 // of events
+}
 
 // RouteList is the answer of GET /admin/v1/routes.
 type RouteList struct {
