@@ -136,7 +136,7 @@ func (h *head) pass(to http.Header, upgrade bool) {
 	values := make([]string, 0, len(h.fields))
 	for i := range h.fields {
 		f := &h.fields[i]
-		if ofHop(f.name) && !(upgrade && f.name == "Upgrade") {
+		if ofHop(f.name) && (!upgrade || f.name != "Upgrade") {
 			continue
 		}
 		if h.named && isNamed(h.fields, f.name) {

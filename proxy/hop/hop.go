@@ -128,10 +128,10 @@ func (u *Upstream) Do(w http.ResponseWriter, r *http.Request, c *Call) error {
 	k, err := u.get(r.Context(), false)
 	if err == nil {
 		x := exchange{u: u, k: k, w: w, r: r, c: c}
-		if err = x.run(); x.again {
+		if err = x.run(); x.again { //nolint:contextcheck // the request has it
 			if k, err = u.get(r.Context(), true); err == nil {
 				x = exchange{u: u, k: k, w: w, r: r, c: c}
-				err = x.run()
+				err = x.run() //nolint:contextcheck // the request has it
 			}
 		}
 		if err == nil && x.after != nil {

@@ -71,7 +71,7 @@ func (u *Upstream) dial(ctx context.Context) (*conn, error) {
 	k.in.src = k.Conn
 	k.abort = func() {
 		// A bound on the whole request ends with the answer's head; streams have theirs.
-		if k.begun.Load() && k.request.Err() == context.DeadlineExceeded { //nolint:errorlint // Err gives it bare
+		if k.begun.Load() && k.request.Err() == context.DeadlineExceeded {
 			return
 		}
 		_ = k.SetDeadline(time.Unix(1, 0))

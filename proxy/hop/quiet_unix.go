@@ -14,7 +14,7 @@ func (k *conn) quiet() bool {
 	err := k.raw.Read(func(fd uintptr) bool {
 		var b [1]byte
 		_, _, err := syscall.Recvfrom(int(fd), b[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
-		quiet = err == syscall.EAGAIN //nolint:errorlint // an errno, never wrapped
+		quiet = err == syscall.EAGAIN
 		return true
 	})
 	return err == nil && quiet

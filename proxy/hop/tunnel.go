@@ -64,7 +64,7 @@ func (t *tunnel) copy(to net.Conn, from io.Reader, source net.Conn) {
 		switch {
 		case err == nil:
 		case isTimeout(err) && time.Since(time.Unix(0, t.moved.Load())) < tunnelIdle:
-		case err == io.EOF: //nolint:errorlint // readers give it bare
+		case err == io.EOF:
 			half, ok := to.(interface{ CloseWrite() error })
 			if !ok || half.CloseWrite() != nil {
 				_ = to.Close()
