@@ -33,8 +33,9 @@ func answers() []answered {
 		{name: "HEAD", answer: ok + "Content-Length: 3\r\n\r\n", status: 200, method: http.MethodHead},
 		{name: "hints first", answer: early + ok + "Content-Length: 3\r\n\r\nabc", status: 200, body: "abc"},
 		{name: "100 unasked", answer: "HTTP/1.1 100 Continue\r\n\r\n" + ok + "Content-Length: 3\r\n\r\nabc", status: 200, body: "abc"},
-		{name: "lengths that agree", answer: ok + "Content-Length: 3\r\nContent-Length: 3, 3\r\n\r\nabc", status: 200, body: "abc"},
+		{name: "lengths that agree", answer: ok + "Content-Length: 3\r\nContent-Length: 3\r\n\r\nabc", status: 200, body: "abc"},
 		{name: "lengths that differ", answer: ok + "Content-Length: 3\r\nContent-Length: 4\r\n\r\nabcd", status: 502},
+		{name: "a list of lengths", answer: ok + "Content-Length: 3, 3\r\n\r\nabc", status: 502},
 		{name: "a length that is none", answer: ok + "Content-Length: -1\r\n\r\n", status: 502},
 		{name: "a length with a sign", answer: ok + "Content-Length: +3\r\n\r\nabc", status: 502},
 		{name: "a length that overflows", answer: ok + "Content-Length: 99999999999999999999\r\n\r\n", status: 502},
@@ -84,7 +85,7 @@ func TestAnswers(t *testing.T) {
 			r, _ := http.NewRequestWithContext(t.Context(), method, w.front.URL+"/a", nil)
 			resp, err := w.front.Client().Do(r)
 			if err != nil {
-				if a.torn && a.body == "" {
+				if a.torn { // nothing had gone out yet
 					return
 				}
 				t.Fatal(err)

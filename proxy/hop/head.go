@@ -46,9 +46,7 @@ func (h *head) parse(text string) error {
 				return bad("the Content-Length %q", f.value)
 			}
 			h.length = n
-			if lengths++; strings.IndexByte(f.value, ',') >= 0 {
-				f.value = strconv.FormatInt(n, 10)
-			}
+			lengths++
 		case "Transfer-Encoding":
 			if !strings.EqualFold(f.value, "chunked") {
 				return bad("the Transfer-Encoding %q", f.value)
@@ -136,10 +134,8 @@ func (h *head) pass(to http.Header, upgrade bool) {
 	values := make([]string, 0, len(h.fields))
 	for i := range h.fields {
 		f := &h.fields[i]
-		if ofHop(f.name) && (!upgrade || f.name != "Upgrade") {
-			continue
-		}
-		if h.named && isNamed(h.fields, f.name) {
+		switching := upgrade && f.name == "Upgrade"
+		if !switching && (ofHop(f.name) || (h.named && has(h.fields, "Connection", f.name))) {
 			continue
 		}
 		values = append(values, f.value)
@@ -163,9 +159,6 @@ func ofHop(name string) bool {
 	return strings.HasPrefix(name, "Proxy-")
 }
 
-// isNamed tells whether the Connection header says that a field is of the hop.
-func isNamed(fields []field, name string) bool { return has(fields, "Connection", name) }
-
 // has tells whether a list field has a token.
 func has(fields []field, name, token string) bool {
 	for i := range fields {
@@ -185,27 +178,15 @@ func hasToken(list, token string) bool {
 	return false
 }
 
-// parseLength reads a Content-Length; a list is accepted if all its members agree.
-func parseLength(s string) (int64, bool) {
-	result := int64(-1)
-	for part := range strings.SplitSeq(s, ",") {
-		part = strings.Trim(part, " \t")
-		if part == "" || len(part) > 18 {
+// parseLength reads a Content-Length: digits alone.
+func parseLength(s string) (n int64, ok bool) {
+	for i := range len(s) {
+		if s[i] < '0' || s[i] > '9' {
 			return 0, false
 		}
-		n := int64(0)
-		for i := range len(part) {
-			if part[i] < '0' || part[i] > '9' {
-				return 0, false
-			}
-			n = n*10 + int64(part[i]-'0')
-		}
-		if result >= 0 && n != result {
-			return 0, false
-		}
-		result = n
+		n = n*10 + int64(s[i]-'0')
 	}
-	return result, true
+	return n, s != "" && len(s) <= 18
 }
 
 // keepAliveTimeout reads timeout=N, in seconds, and stays a second below it.
