@@ -87,15 +87,6 @@ func (x *exchange) wait() error {
 func (x *exchange) hold() {
 	x.until, x.k.armed = time.Now().Add(stall), time.Time{}
 	_ = x.k.SetReadDeadline(x.until)
-	x.k.recheck()
-}
-
-// recheck ends the exchange if its context ended while a deadline was set: the one that
-// abort sets might have been replaced.
-func (k *conn) recheck() {
-	if k.request.Err() != nil {
-		k.abort()
-	}
 }
 
 // mayWrite puts off the deadline that the server set for the whole answer.

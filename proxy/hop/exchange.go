@@ -42,16 +42,15 @@ func (x *exchange) run() error {
 		x.u.put(k)
 		return err
 	}
-	k.request = x.r.Context()
-	stop := context.AfterFunc(k.request, k.abort)
+	x.u.watch.add(x.r.Context(), k)
 	clean, err := x.converse()
 	if x.sender != nil && !x.finishSending() {
 		clean = false
 	}
 	clean = clean && !x.partial && (x.c.Stream == nil || x.sender != nil)
-	switch stopped := stop(); {
+	switch alone := x.u.watch.remove(k); {
 	case x.after != nil: // the tunnel has the connection
-	case clean && stopped:
+	case clean && alone:
 		x.u.put(k)
 	default:
 		_ = k.Close()

@@ -72,6 +72,7 @@ type Upstream struct {
 	dialer  net.Dialer
 	busy    chan struct{}
 	pool    pool
+	watch   watch
 }
 
 // New makes an Upstream. Nothing is dialled yet.

@@ -21,17 +21,19 @@ type pool struct {
 // conn is a connection to a backend.
 type conn struct {
 	net.Conn
-	raw     syscall.RawConn // nil under TLS
-	in      reader
-	out     []byte    // what is being sent: a head, with a small body
-	head    head      // of the answer that is being read
-	armed   time.Time // the deadline of reads and writes
-	since   time.Time // idle
-	keep    time.Duration
-	reused  bool
-	begun   atomic.Bool // the answer's head was read
+	raw    syscall.RawConn // nil under TLS
+	in     reader
+	out    []byte    // what is being sent: a head, with a small body
+	head   head      // of the answer that is being read
+	armed  time.Time // the deadline of reads and writes
+	since  time.Time // idle
+	keep   time.Duration
+	reused bool
+	begun  atomic.Bool // the answer's head was read
+	// of the watch:
 	request context.Context
-	abort   func() // ends what waits for the connection, once the request's context ended
+	place   int
+	ended   bool // the request's context ended first
 }
 
 // get gives a kept connection, or a new one when there is none or fresh is asked for.
@@ -69,13 +71,6 @@ func (u *Upstream) dial(ctx context.Context) (*conn, error) {
 		k.Conn = secure
 	}
 	k.in.src = k.Conn
-	k.abort = func() {
-		// A bound on the whole request ends with the answer's head; streams have theirs.
-		if k.begun.Load() && k.request.Err() == context.DeadlineExceeded {
-			return
-		}
-		_ = k.SetDeadline(time.Unix(1, 0))
-	}
 	return k, nil
 }
 
@@ -91,7 +86,7 @@ func (u *Upstream) put(k *conn) {
 		k.out = nil
 	}
 	clear(k.head.fields) // they keep the text of the head alive
-	k.since, k.request = time.Now(), nil
+	k.since = time.Now()
 	k.begun.Store(false)
 	if out := u.pool.give(k); out != nil {
 		_ = out.Close()

@@ -54,7 +54,6 @@ func (s *sender) run() {
 		s.sent = true
 		if !k.begun.Load() { // now the backend decides
 			_ = k.SetReadDeadline(time.Now().Add(s.x.u.timeout))
-			k.recheck()
 		}
 	}
 }
@@ -108,7 +107,6 @@ func (s *sender) copy() error {
 func (k *conn) extend(now time.Time) {
 	_ = k.SetWriteDeadline(now.Add(stall))
 	_ = k.SetReadDeadline(now.Add(stall))
-	k.recheck()
 }
 
 // write sends n bytes that are in the buffer behind the room for a chunk's size.
