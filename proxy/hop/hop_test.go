@@ -2,6 +2,7 @@ package hop_test
 
 import (
 	"bufio"
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -90,7 +91,7 @@ func through(t *testing.T, answer []byte) (w *httptest.ResponseRecorder, ok bool
 	w = httptest.NewRecorder()
 	defer func() {
 		if p := recover(); p != nil {
-			if p != http.ErrAbortHandler {
+			if err, is := p.(error); !is || !errors.Is(err, http.ErrAbortHandler) {
 				panic(p)
 			}
 			ok = false
