@@ -1,7 +1,7 @@
 # Everything that one does here. `make` alone prints the targets.
 SHELL := /usr/bin/env bash
 .DEFAULT_GOAL := help
-.PHONY: help run build test test-race lint fmt bench chaos mutants e2e up down logs migrate add-migration add-module clean
+.PHONY: help run build test test-race lint fmt bench bench-proxy chaos mutants e2e up down logs migrate add-migration add-module clean
 
 local := deploy/local
 PKG ?= ./...
@@ -33,6 +33,9 @@ fmt: ## format the sources
 
 bench: ## measure what is promised as ratios (one: BENCH=Hold)
 	go test -run '^$$' -bench '$(BENCH)' -p 1 -timeout 60m ./deploy/bench/...
+
+bench-proxy: ## CPU per proxied request beside nginx, HAProxy, Caddy and ReverseProxy (ARGS: such as -rounds 5 -only Banyan,Caddy)
+	@deploy/bench/proxyhop/run.sh $(ARGS)
 
 chaos: ## move flights and break everything while customers book (ARGS: such as --duration 10m --seed 7 --faults kill,net)
 	go run ./deploy/chaos $(ARGS)

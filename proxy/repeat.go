@@ -5,10 +5,10 @@ import (
 	"errors"
 	"net"
 	"net/http"
-	"strconv"
 
 	"banyan/modules/kernel/errs"
 	"banyan/modules/kernel/web"
+	"banyan/proxy/hop"
 )
 
 // mayRepeat tells whether a failed request may go to another backend: no byte of it was
@@ -29,14 +29,11 @@ func mayRepeat(r *http.Request, held *body, err error) bool {
 }
 
 // notSent: there was no connection, so the request cannot have happened.
-func notSent(err error) bool {
-	var op *net.OpError
-	return errors.As(err, &op) && op.Op == "dial"
-}
+func notSent(err error) bool { return errors.Is(err, hop.ErrNotSent) }
 
 func tooSlow(err error) bool {
 	var timeout net.Error
-	return errors.Is(err, errTooSlow) || (errors.As(err, &timeout) && timeout.Timeout())
+	return errors.Is(err, hop.ErrTooSlow) || (errors.As(err, &timeout) && timeout.Timeout())
 }
 
 // fail answers for a backend that did not.
@@ -56,21 +53,4 @@ func (p *Router) fail(w http.ResponseWriter, r *http.Request, a *arm, err error)
 		e = errs.E(errs.BadGateway, "the backend %s broke off; a request that changes something may have been carried out: send it again with its Idempotency-Key", name)
 	}
 	web.Fail(w, r, e.Because(err))
-}
-
-// statusText and methodLabel keep labels few, whatever is sent.
-func statusText(code int) string {
-	if code < 100 || code > 599 {
-		return "other"
-	}
-	return strconv.Itoa(code)
-}
-
-func methodLabel(m string) string {
-	switch m {
-	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch,
-		http.MethodDelete, http.MethodOptions, http.MethodConnect, http.MethodTrace:
-		return m
-	}
-	return "_OTHER"
 }

@@ -145,7 +145,7 @@ func yamlError(err error) (int, string) {
 }
 
 func (d *reader) config(top *yaml.Node, c *Config) {
-	m := d.fields(top, "the file", "version", "backends", "routes")
+	m := d.fields(top, "the file", "version", "backends", "trustedProxies", "routes")
 	if m["version"] == nil {
 		d.wrong(top.Line, "the version is missing: write \"version: 1\"")
 	} else if v, ok := d.text(m["version"], "version"); ok && v != "1" {
@@ -161,6 +161,9 @@ func (d *reader) config(top *yaml.Node, c *Config) {
 	}
 	if _, declared := c.Backend(Monolith); !declared {
 		c.Backends = append([]Backend{defaultMonolith()}, c.Backends...)
+	}
+	if n := m["trustedProxies"]; n != nil {
+		d.trusted(n, c)
 	}
 	items := d.items(m["routes"], "routes")
 	if len(items) > maxRoutes {
@@ -178,7 +181,7 @@ func (d *reader) backend(e entry) Backend {
 	if !isName(e.key, "-") {
 		d.wrong(e.line, "the backend's name %q is not allowed: use lower-case letters, digits and -, a letter first", e.key)
 	}
-	m := d.fields(e.value, what, "kind", "url", "store", "health", "timeout")
+	m := d.fields(e.value, what, "kind", "url", "protocol", "store", "health", "timeout")
 	if m["kind"] == nil && e.value.Kind == yaml.MappingNode {
 		d.wrong(e.line, "%s has no kind: write \"kind: inproc\" or \"kind: http\"", what)
 	}
@@ -190,12 +193,13 @@ func (d *reader) backend(e entry) Backend {
 		}
 	}
 	b.Timeout = d.duration(m["timeout"], "the timeout of "+what, DefaultTimeout, time.Millisecond, 10*time.Minute)
+	b.Protocol = d.word(m["protocol"], "the protocol of "+what, "", H2C)
 	d.address(m["url"], what, e.line, &b)
 	if n := m["health"]; n != nil {
 		b.Health = d.health(n, what)
 	}
 	if b.Kind == Inproc {
-		for _, key := range []string{"url", "health", "timeout"} {
+		for _, key := range []string{"url", "protocol", "health", "timeout"} {
 			if n := m[key]; n != nil {
 				d.wrong(n.Line, "%s is in this process and needs no %s: remove it", what, key)
 			}

@@ -43,6 +43,10 @@ type Backend struct {
 	Store   string        // whose data it serves; "" when undeclared
 	Health  Health        // zero Interval: not checked
 	Timeout time.Duration // of one try, to the answer's head
+	// Protocol spoken to it: "" for HTTP/1.1, or H2C.
+	Protocol string
+	// Trusted are the hops before the router that are believed, see TrustedProxies.
+	Trusted string
 	Line    int
 }
 
