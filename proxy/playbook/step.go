@@ -30,6 +30,11 @@ func (s *Session) do(ctx context.Context, a Action, where string) error {
 		defer cancel()
 		_ = s.note(late, a, Stopped, "it was stopped", out.text) // the run's own note says so, too
 		return s.interrupted(watched, a)
+	case why != "" && a.ByHand != "":
+		if err := s.note(ctx, a, Stopped, why, ""); err != nil {
+			return err
+		}
+		return errs.E(errs.PreconditionFailed, "%s waits for you: %s\n  when it is done: banyan playbook resume %s --yes", name(a), a.ByHand, s.run.ID)
 	case why != "":
 		if err := s.note(ctx, a, Failed, why, out.text); err != nil {
 			return err
@@ -54,7 +59,7 @@ func (s *Session) perform(ctx context.Context, a Action) (out shown, why string,
 	_, _ = fmt.Fprintf(s.Out, "by hand: %s\n", a.ByHand)
 	done, err := s.Confirm(ctx, a.ByHand)
 	if err == nil && !done {
-		why = "nobody has confirmed that it was done by hand; do it and resume with --yes"
+		why = "nobody has confirmed that it was done by hand"
 	}
 	return shown{}, why, err
 }
