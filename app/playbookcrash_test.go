@@ -12,10 +12,10 @@ import (
 	"banyan/proxy/playbook"
 )
 
-// halting is a page whose second step waits until it is let go.
+// halting is a page whose second step waits until it is let go; %s marks its process.
 const halting = "# Halt\n```sh\nexport LOG=${LOG:?a file}\nexport MARK=mark-$RANDOM\n```\n" +
 	"## 1. One\n```sh\necho one $MARK >>$LOG\n```\n" +
-	"## 2. Two\n```sh\necho begin >>$LOG\nfor i in $(seq 600); do [ -e $LOG.go ] && break; sleep 0.1; done\necho two $MARK >>$LOG\n```\n" +
+	"## 2. Two\n```sh\n: %s\necho begin >>$LOG\nfor i in $(seq 600); do [ -e $LOG.go ] && break; sleep 0.1; done\necho two $MARK >>$LOG\n```\n" +
 	"## 3. Three\n```sh\necho three $MARK >>$LOG\n```\n"
 
 // TestPlaybookSurvivesKill: a runner is killed in mid-step. Its block dies with it, and
@@ -26,9 +26,10 @@ func TestPlaybookSurvivesKill(t *testing.T) {
 	}
 	s := serveIn(t, "--data-dir", t.TempDir(), "--log-level", "error")
 	o := newOperator(t, s)
-	dir := t.TempDir()
+	dir, token := t.TempDir(), fmt.Sprintf("halting-%d-%d", os.Getpid(), time.Now().UnixNano())
+	text := fmt.Sprintf(halting, token)
 	file, log := filepath.Join(dir, "halt.md"), filepath.Join(dir, "log")
-	if err := os.WriteFile(file, []byte(halting), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	victim := exec.CommandContext(t.Context(), o.program, "playbook", "run", file, "--set", "LOG="+log)
@@ -51,13 +52,13 @@ func TestPlaybookSurvivesKill(t *testing.T) {
 	}
 	_ = victim.Wait()
 	until(t, "the block is gone", func() bool {
-		return exec.CommandContext(t.Context(), "pgrep", "-f", "echo two .*"+filepath.Base(dir)).Run() != nil
+		return exec.CommandContext(t.Context(), "pgrep", "-f", token).Run() != nil
 	})
 	run, _ := o.playbook(t, 0, "status")
 	if run.State != playbook.Running || !run.Has("1") || run.Has("2") {
 		t.Errorf("after the kill the journal has %+v", run)
 	}
-	if err := os.WriteFile(file, []byte(halting+"\nMore.\n"), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte(text+"\nMore.\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	o.playbook(t, 5, "resume", run.ID)

@@ -29,7 +29,7 @@ const (
 // the runner, however it comes, and then ends the group: whoever resumes the run must not
 // meet the old block still at work. After the block, its environment goes to the runner.
 const (
-	before = `{ read -r -u 4 _; kill -KILL -- -$$; } </dev/null >/dev/null 2>&1 3>&- & disown; exec 4<&-; `
+	before = `{ read -r -u 4 _ || :; kill -KILL -- -$$; } </dev/null >/dev/null 2>&1 3>&- & disown; exec 4<&-; `
 	after  = "\nenv -0 >&3\n"
 )
 
