@@ -9,14 +9,14 @@ import (
 const masked = "****"
 
 var (
-	secretName  = regexp.MustCompile(`(?i)(TOKEN|SECRET|PASSW|PASSPHRASE|CREDENTIAL|DSN|API_?KEY|PRIVATE_?KEY|AUTHORIZATION)`)
-	secretFile  = regexp.MustCompile(`(?i)_FILE$`)
-	secretTexts = []*regexp.Regexp{
-		regexp.MustCompile(`(?i)(bearer\s+)[^\s"',;]+`),
-		regexp.MustCompile(`(?i)((?:token|secret|passwo?r?d|api[_-]?key)"?\s*[:=]\s*"?)[^\s"',;&]+`),
-		regexp.MustCompile(`(://[^\s/:@]*:)[^\s/@]+(?:@)`),
-		regexp.MustCompile(`(\b[\w.-]+:)[^\s:@/]+(?:@tcp\()`),
-	}
+	secretName = regexp.MustCompile(`(?i)(TOKEN|SECRET|PASSW|PASSPHRASE|CREDENTIAL|DSN|API_?KEY|PRIVATE_?KEY|AUTHORIZATION)`)
+	secretFile = regexp.MustCompile(`(?i)_FILE$`)
+	// What looks like a secret, whosever it is: a header, a setting, the password of an
+	// address or of a DSN.
+	bearer   = regexp.MustCompile(`(?i)(bearer\s+)[^\s"',;]+`)
+	setting  = regexp.MustCompile(`(?i)((?:token|secret|passwo?r?d|api[_-]?key)"?\s*[:=]\s*"?)[^\s"',;&]+`)
+	userinfo = regexp.MustCompile(`(://[^\s/:@]*:)[^\s/@]+(@)`)
+	account  = regexp.MustCompile(`(\b[\w.-]+:)[^\s:@/]+(@tcp\()`)
 )
 
 // isSecret tells by its name whether a variable's value must be shown to nobody.
@@ -31,19 +31,10 @@ func mask(text string, environ []string) string {
 			text = strings.ReplaceAll(text, value, masked)
 		}
 	}
-	for _, pattern := range secretTexts {
-		text = pattern.ReplaceAllStringFunc(text, func(found string) string {
-			kept := pattern.FindStringSubmatch(found)[1]
-			switch {
-			case strings.HasSuffix(found, "@tcp("):
-				return kept + masked + "@tcp("
-			case strings.HasSuffix(found, "@"):
-				return kept + masked + "@"
-			}
-			return kept + masked
-		})
-	}
-	return text
+	text = bearer.ReplaceAllString(text, "${1}"+masked)
+	text = setting.ReplaceAllString(text, "${1}"+masked)
+	text = userinfo.ReplaceAllString(text, "${1}"+masked+"${2}")
+	return account.ReplaceAllString(text, "${1}"+masked+"${2}")
 }
 
 // tail gives the last lines of a text, at most n bytes.

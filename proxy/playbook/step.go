@@ -2,6 +2,7 @@ package playbook
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -25,7 +26,7 @@ func (s *Session) do(ctx context.Context, a Action, where string) error {
 	switch {
 	case err != nil:
 		return err
-	case watched.Err() != nil && context.Cause(watched) != errEnded:
+	case watched.Err() != nil && !errors.Is(context.Cause(watched), errEnded):
 		late, cancel := context.WithTimeout(context.WithoutCancel(ctx), killGrace)
 		defer cancel()
 		_ = s.note(late, a, Stopped, "it was stopped", out.text) // the run's own note says so, too
@@ -126,7 +127,7 @@ func (s *Session) write(ctx context.Context, n Note) error {
 }
 
 // errEnded is the cause of a context whose action has ended.
-var errEnded = errs.E(errs.Internal, "the action has ended")
+var errEnded = errors.New("the action has ended")
 
 // beat gives signs of life until stop is called. The context ends when somebody else
 // has taken the run.
