@@ -1,16 +1,20 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
+	"strings"
 	"testing"
 	"time"
 
 	"banyan/modules/kernel/dbtest"
+	"banyan/proxy/playbook"
 )
 
 // movableRoutes are routes whose reservations have stores of their own. The pauses may be
@@ -34,9 +38,54 @@ routes:
     backends: { monolith: 100%%, reservations: 0%% }
 `
 
+// operator runs playbooks with the program that is built, as a person does.
+type operator struct {
+	program string
+	env     []string
+}
+
+// newOperator builds the program; vars are added to its environment.
+func newOperator(t *testing.T, s served, vars ...string) operator {
+	t.Helper()
+	program := filepath.Join(t.TempDir(), "banyan")
+	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", program, ".").CombinedOutput(); err != nil {
+		t.Fatalf("go build: %v\n%s", err, out)
+	}
+	env := []string{"API=" + s.url, "BANYAN_ADMIN=" + s.admin, "PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME")}
+	return operator{program, append(env, vars...)}
+}
+
+// page names a page of the folder.
+func page(name string) string { return "../docs/playbooks/" + name + ".md" }
+
+// playbook runs banyan playbook and gives the run and what was shown meanwhile. A page
+// that ends with another code fails the test.
+func (o operator) playbook(t *testing.T, code int, args ...string) (playbook.Run, string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, o.program, append([]string{"playbook"}, append(args, "-o", "json")...)...)
+	var stdout, stderr bytes.Buffer
+	cmd.Env, cmd.Stdout, cmd.Stderr = o.env, &stdout, &stderr
+	begun, got := time.Now(), 0
+	err := cmd.Run()
+	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
+		got = exit.ExitCode()
+	} else if err != nil {
+		t.Fatal(err)
+	}
+	if got != code {
+		t.Fatalf("playbook %s: exit code %d, not %d\n%s", strings.Join(args, " "), got, code, stderr.String())
+	}
+	var run playbook.Run
+	_ = json.Unmarshal(stdout.Bytes(), &run) // a refusal prints none
+	t.Logf("playbook %s: %s %s, %d blocks in %s", strings.Join(args, " "), run.ID, run.State, len(run.Steps), time.Since(begun).Round(100*time.Millisecond))
+	return run, stderr.String()
+}
+
 // TestPlaybookExtractReservations runs docs/playbooks/extract-reservations.md against real
-// programs on MariaDB and Redis while customers book. Not one request may fail, and what
-// was booked is what is taken.
+// programs on MariaDB and Redis while customers book, and then its way back. Not one
+// request may fail, and what was booked is what is taken.
 func TestPlaybookExtractReservations(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it builds the programs")
@@ -51,67 +100,17 @@ func TestPlaybookExtractReservations(t *testing.T) {
 	startExtracted(t, "reservations", "--listen", addr, "--redis-addr", redis, "--redis-namespace", dbtest.Namespace(),
 		"--flights-url", s.url, "--router", s.url)
 	busy := aFlight(t, s)
-	page := want(t, 200, "GET", s.url+"/v1/flights?origin=JFK&limit=20", "")["flights"].([]any)
-	tried := page[len(page)-1].(map[string]any)["flight_id"].(string)
-	program := filepath.Join(t.TempDir(), "banyan")
-	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", program, ".").CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v\n%s", err, out)
-	}
-	env := []string{"API=" + s.url, "FLIGHT=" + tried, "BANYAN_ADMIN=" + s.admin, "PATH=" + filepath.Dir(program) + ":" + os.Getenv("PATH")}
+	list := want(t, 200, "GET", s.url+"/v1/flights?origin=JFK&limit=20", "")["flights"].([]any)
+	tried := list[len(list)-1].(map[string]any)["flight_id"].(string)
+	o := newOperator(t, s)
 	load := startLoad(t, s.url, busy)
-	steps := readPlaybook(t, "../docs/playbooks/extract-reservations.md")
-	for i, step := range steps {
-		if i > 0 { // a reader's shell keeps what the first block exports
-			step.commands = "{\n" + steps[0].commands + "} >/dev/null\n" + step.commands
-		}
-		step.run(t, i, env)
-		load.await(t, 20)
+	load.await(t, 20)
+	run, _ := o.playbook(t, 0, "run", page("extract-reservations"), "--set", "FLIGHT="+tried)
+	load.await(t, 20)
+	if run.Variables["FLIGHT"] != tried || run.State != playbook.Done {
+		t.Errorf("the run is %+v", run)
 	}
+	o.playbook(t, 0, "resume", run.ID, "--way-back")
+	load.await(t, 20)
 	load.finish(t, s.url, busy, "monolith", "reservations")
-}
-
-// action is a block of commands of a playbook with what it must show.
-type action struct {
-	commands string
-	expect   []*regexp.Regexp
-}
-
-// readPlaybook takes the blocks out of a page. One without an expectation only has to
-// succeed.
-func readPlaybook(t *testing.T, path string) []action {
-	t.Helper()
-	text, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var list []action
-	for _, block := range regexp.MustCompile("(?s)```sh\n(.*?)```\n(\\*\\*Expect\\*\\* [^\n]*)?").FindAllStringSubmatch(string(text), -1) {
-		a := action{commands: block[1]}
-		for _, code := range regexp.MustCompile("`([^`]+)`").FindAllStringSubmatch(block[2], -1) {
-			a.expect = append(a.expect, regexp.MustCompile(code[1]))
-		}
-		list = append(list, a)
-	}
-	if len(list) < 5 {
-		t.Fatalf("%s has %d blocks", path, len(list))
-	}
-	return list
-}
-
-func (a action) run(t *testing.T, number int, env []string) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, "bash", "-euo", "pipefail", "-c", a.commands)
-	cmd.Env = append(env, "HOME="+os.Getenv("HOME"))
-	out, err := cmd.CombinedOutput()
-	if err != nil {
-		t.Fatalf("block %d: %v\n%s\n%s", number+1, err, a.commands, out)
-	}
-	for _, wanted := range a.expect {
-		if !wanted.Match(out) {
-			t.Fatalf("block %d does not show %q:\n%s\n%s", number+1, wanted, a.commands, out)
-		}
-	}
-	t.Logf("block %d of the page is as it says", number+1)
 }

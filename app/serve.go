@@ -15,6 +15,7 @@ import (
 	"banyan/modules/kernel/service"
 	"banyan/modules/kernel/web"
 	"banyan/proxy/admin"
+	"banyan/proxy/playbook"
 )
 
 func (c *cli) newServeCommand() *cobra.Command {
@@ -59,19 +60,24 @@ func serve(ctx context.Context, s *serveSettings, p service.Process) (err error)
 			return err
 		}
 	}
-	return b.run(ctx, svc, s, public, private, p.Stdout)
+	host, err := newPlaybooks(hosting{d.proxy, *s.playbooks, public.Addr(), private.Addr(), *s.adminToken, p.Environ})
+	if err != nil {
+		return err
+	}
+	return b.run(ctx, svc, s, host, public, private, p.Stdout)
 }
 
 // run serves on both listeners and keeps the loops going; when one of them fails, all
 // stop.
-func (b *banyan) run(ctx context.Context, svc *service.Service, s *serveSettings, public, private net.Listener, stdout io.Writer) error {
-	api, err := admin.New(admin.Options{Router: b.router, Listen: private.Addr().String(), Token: *s.adminToken, Stop: ctx.Done()})
+func (b *banyan) run(ctx context.Context, svc *service.Service, s *serveSettings, host *playbook.Host, public, private net.Listener, stdout io.Writer) error {
+	api, err := admin.New(admin.Options{Router: b.router, Listen: private.Addr().String(), Token: *s.adminToken, Playbooks: host, Stop: ctx.Done()})
 	if err != nil {
 		return err
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return svc.Serve(ctx, public, b.public, *s.common.DrainDelay) })
 	group.Go(func() error { return serveAdmin(ctx, svc, private, api) })
+	group.Go(func() error { host.Run(ctx); return nil })
 	b.loops(ctx, svc, group)
 	greet(stdout, s, public.Addr(), private.Addr())
 	svc.Log.WithField("listen", public.Addr().String()).Info("serving")

@@ -20,6 +20,7 @@ type serveSettings struct {
 	participant *string // token
 	routesFile  *string
 	sampleData  *bool
+	playbooks   *bool          // callers of the admin API may run them here
 	routes      *routes.Config // of routesFile, once checked
 }
 
@@ -31,6 +32,7 @@ func addServeFlags(fs *pflag.FlagSet) *serveSettings {
 		adminToken:  config.Secret(fs, "admin-token", "bearer token of the admin API; needed unless it listens on the loopback"),
 		participant: config.Secret(fs, "participant-token", "bearer token that is shown to extracted services which take over data"),
 		routesFile:  fs.String("routes", "", "routes.yaml: who answers what; without it, everything is answered here"),
+		playbooks:   fs.Bool("allow-playbook-runs", false, "let callers of the admin API run the playbooks that this program brings along: they execute commands as this process's user"),
 		sampleData:  fs.Bool("sample-data", false, "load sample airports and flights, if they are not there yet"),
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"banyan/modules/kernel/rest"
 	"banyan/modules/kernel/web"
 	"banyan/proxy"
+	"banyan/proxy/playbook"
 )
 
 // ActorHeader says who asks for a change. It is what the caller claims: the audit log
@@ -30,6 +31,8 @@ type Options struct {
 	Token string
 	// Stop ends the streams of events when it is closed; nil: only their readers do.
 	Stop <-chan struct{}
+	// Playbooks keeps the journal of playbooks; without it there are none.
+	Playbooks *playbook.Host
 }
 
 // New makes the API; its paths start with /admin/v1/. errs: Invalid when the listener
@@ -50,6 +53,7 @@ func New(o Options) (http.Handler, error) {
 		r.Handle("/admin/v1/routes/{id:[^/:]+}:"+string(action), a.act(action)).Methods(http.MethodPost)
 	}
 	a.mountMoves(r)
+	mountPlaybooks(r, o.Playbooks)
 	guard := guarded(r, local && o.Token == "")
 	if o.Token != "" {
 		guard = withToken(guard, o.Token)

@@ -26,13 +26,15 @@ func refuse(from, to string, test bool) string {
 	case "extracted":
 		allowed = []string{"extracted/" + name, "modules/" + name, "modules/kernel", "migrations/" + name}
 	case "app":
-		allowed = []string{"app", "modules", "proxy", "migrations"}
+		allowed = []string{"app", "modules", "proxy", "migrations", "docs"}
 	case "deploy": // benchmarks and end-to-end tests stand where the wiring stands
 		allowed = []string{"deploy", "modules", "proxy", "migrations"}
 	case "migrations":
 		return "migrations are SQL and import nothing of the project"
+	case "docs": // packages that only embed pages
+		return "docs are text and import nothing of the project"
 	default:
-		return "the folder " + from + " is none of the house's rooms: app, modules, extracted, proxy, migrations, deploy"
+		return "the folder " + from + " is none of the house's rooms: app, modules, extracted, proxy, migrations, deploy, docs"
 	}
 	if slices.ContainsFunc(allowed, func(dir string) bool { return within(to, dir) }) {
 		return ""
