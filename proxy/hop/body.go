@@ -46,6 +46,7 @@ func (x *exchange) body(header http.Header) (clean bool) {
 			err = nil
 		}
 	}
+	x.giveBack()
 	if err != nil {
 		x.torn = true
 		if x.u.broke != nil && x.r.Context().Err() == nil && !x.gone {
@@ -94,6 +95,17 @@ func (x *exchange) mayWrite() {
 	if now := time.Now(); x.client.Sub(now) < stall-rearm {
 		x.client = now.Add(stall)
 		_ = x.control.SetWriteDeadline(x.client)
+	}
+}
+
+// giveBack removes the deadline of mayWrite where the server would not: it sets one for
+// every request only if it has a bound of its own.
+func (x *exchange) giveBack() {
+	if x.client.IsZero() {
+		return
+	}
+	if server, ok := x.r.Context().Value(http.ServerContextKey).(*http.Server); !ok || server.WriteTimeout == 0 {
+		_ = x.control.SetWriteDeadline(time.Time{})
 	}
 }
 
