@@ -41,6 +41,9 @@ type BackendView struct {
 	Store  string        `json:"store"`
 	Health string        `json:"health"` // in process, unchecked, healthy or unhealthy
 	Weight canary.Weight `json:"weight"`
+	// Instances are those of a backend elsewhere, and such as a reload took out that still
+	// have requests.
+	Instances []InstanceView `json:"instances,omitempty"`
 }
 
 // RuntimeView tells who set weights at run time, and why.
@@ -112,7 +115,7 @@ func (p *Router) view(r *route) View {
 	}
 	for i := range r.arms {
 		b := r.arms[i].backend
-		v.Backends = append(v.Backends, BackendView{b.Name, b.Kind, b.Store, b.state(), r.arms[i].weight})
+		v.Backends = append(v.Backends, BackendView{b.Name, b.Kind, b.Store, b.state(), r.arms[i].weight, p.instances(b)})
 	}
 	if set {
 		v.Runtime = &RuntimeView{

@@ -7,12 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/url"
 	"os"
 	"regexp"
 	"strconv"
 	"strings"
-	"time"
 
 	"go.yaml.in/yaml/v3"
 
@@ -170,70 +168,6 @@ func (d *reader) config(top *yaml.Node, c *Config) {
 	for _, item := range items {
 		c.Routes = append(c.Routes, d.route(item, c))
 	}
-}
-
-func (d *reader) backend(e entry) Backend {
-	what := "backend " + e.key
-	b := Backend{Name: e.key, Line: e.line, Timeout: DefaultTimeout}
-	if !isName(e.key, "-") {
-		d.wrong(e.line, "the backend's name %q is not allowed: use lower-case letters, digits and -, a letter first", e.key)
-	}
-	m := d.fields(e.value, what, "kind", "url", "store", "health", "timeout")
-	if m["kind"] == nil && e.value.Kind == yaml.MappingNode {
-		d.wrong(e.line, "%s has no kind: write \"kind: inproc\" or \"kind: http\"", what)
-	}
-	b.Kind = Kind(d.word(m["kind"], "the kind of "+what, "", string(Inproc), string(HTTP)))
-	if n := m["store"]; n != nil {
-		b.Store, _ = d.text(n, "the store of "+what)
-		if b.Store != "" && !isName(b.Store, "-_.") {
-			d.wrong(n.Line, "the store of %s is %q: use lower-case letters, digits, -, _ and .", what, b.Store)
-		}
-	}
-	b.Timeout = d.duration(m["timeout"], "the timeout of "+what, DefaultTimeout, time.Millisecond, 10*time.Minute)
-	d.address(m["url"], what, e.line, &b)
-	if n := m["health"]; n != nil {
-		b.Health = d.health(n, what)
-	}
-	if b.Kind == Inproc {
-		for _, key := range []string{"url", "health", "timeout"} {
-			if n := m[key]; n != nil {
-				d.wrong(n.Line, "%s is in this process and needs no %s: remove it", what, key)
-			}
-		}
-	}
-	return b
-}
-
-func (d *reader) address(n *yaml.Node, what string, line int, b *Backend) {
-	if n == nil {
-		if b.Kind == HTTP {
-			d.wrong(line, "%s has no url: write such as \"url: http://127.0.0.1:8081\"", what)
-		}
-		return
-	}
-	s, _ := d.text(n, "the url of "+what)
-	u, err := url.Parse(s)
-	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
-		d.wrong(n.Line, "the url of %s is %q: write http:// or https://, host and port", what, s)
-		return
-	}
-	if (u.Path != "" && u.Path != "/") || u.RawQuery != "" || u.Fragment != "" || u.User != nil {
-		d.wrong(n.Line, "the url of %s may only have a scheme, host and port", what)
-	}
-	b.URL = u.Scheme + "://" + u.Host
-}
-
-func (d *reader) health(n *yaml.Node, what string) Health {
-	m := d.fields(n, "the health check of "+what, "path", "interval")
-	h := Health{Path: "/health", Interval: 2 * time.Second}
-	if s, ok := d.text(m["path"], "the health path of "+what); ok {
-		h.Path = s
-		if _, err := url.ParseRequestURI(s); err != nil || !strings.HasPrefix(s, "/") {
-			d.wrong(m["path"].Line, "the health path of %s is %q: it must start with /", what, s)
-		}
-	}
-	h.Interval = d.duration(m["interval"], "the health interval of "+what, h.Interval, 50*time.Millisecond, 10*time.Minute)
-	return h
 }
 
 // judge checks what only the whole file shows.

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"time"
 
+	"banyan/proxy/balance"
 	"banyan/proxy/canary"
 )
 
@@ -39,11 +40,16 @@ const (
 type Backend struct {
 	Name    string
 	Kind    Kind
-	URL     string        // http only: scheme and host
+	URL     string        // http only: scheme and host; of several instances the first
+	URLs    []string      // http only: all instances, URL among them
 	Store   string        // whose data it serves; "" when undeclared
 	Health  Health        // zero Interval: not checked
 	Timeout time.Duration // of one try, to the answer's head
-	Line    int
+	// Outlier says when one of several instances is left out for its failures.
+	Outlier balance.Outlier
+	// SlowStart is how long an instance that came, or came back, gets less than others.
+	SlowStart time.Duration
+	Line      int
 }
 
 // Health says how a backend is checked.
@@ -198,6 +204,3 @@ func Default() *Config { return &Config{Backends: []Backend{defaultMonolith()}} 
 func defaultMonolith() Backend {
 	return Backend{Name: Monolith, Kind: Inproc, Store: Monolith, Timeout: DefaultTimeout}
 }
-
-// DefaultTimeout of an HTTP backend that names none.
-const DefaultTimeout = 5 * time.Second
