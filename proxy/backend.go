@@ -21,8 +21,8 @@ type backend struct {
 }
 
 func sameBackend(a, b routes.Backend) bool {
-	return a.Kind == b.Kind && a.Store == b.Store && a.Health == b.Health && a.Timeout == b.Timeout &&
-		a.Outlier == b.Outlier && a.SlowStart == b.SlowStart && slices.Equal(a.URLs, b.URLs)
+	a.Line, b.Line = 0, 0
+	return a == b
 }
 
 // newBackend makes a backend of the file; instances that it had before stay as they are.

@@ -49,7 +49,7 @@ type kept struct {
 type instance struct {
 	backend  string // name
 	url      string
-	timeout  time.Duration
+	way      routes.Backend // what the leg was made of
 	leg      *leg
 	underway atomic.Int64
 	sick     atomic.Bool    // its health checks say: send nothing
@@ -71,20 +71,27 @@ func (p *Router) newPool(b routes.Backend, before *pool) *pool {
 			old[x.url] = x
 		}
 	}
-	for _, url := range b.URLs {
-		if x := old[url]; x != nil && x.timeout == b.Timeout {
+	for _, url := range b.Instances() {
+		way := wayTo(b, url)
+		if x := old[url]; x != nil && x.way == way {
 			made.instances = append(made.instances, x)
 			continue
 		}
-		way := b
-		way.URL = url
-		x := &instance{backend: b.Name, url: url, timeout: b.Timeout, leg: newLeg(way, p.metrics.calls, p.log)}
+		x := &instance{backend: b.Name, url: url, way: way, leg: newLeg(way, p.metrics.calls, p.log)}
 		if before != nil {
 			x.begin(time.Now())
 		}
 		made.instances = append(made.instances, x)
 	}
 	return made
+}
+
+// wayTo is a backend as the leg to one of its instances sees it: what only the pool
+// looks at may change without a new leg.
+func wayTo(b routes.Backend, url string) routes.Backend {
+	way := b.At(url)
+	way.Health, way.Outlier, way.SlowStart, way.Store, way.Line = routes.Health{}, balance.Outlier{}, 0, "", 0
+	return way
 }
 
 // begin starts an instance slowly.

@@ -40,48 +40,32 @@ func Foreign(address string) (*Config, error) {
 	if err := d.err(); err != nil {
 		return nil, err
 	}
-	b.URLs = []string{b.URL}
+	b.urls = b.URL
 	return &Config{Backends: []Backend{b}}, nil
 }
 
-func (d *reader) backend(e entry) Backend {
-	what := "backend " + e.key
-	b := Backend{Name: e.key, Line: e.line, Timeout: DefaultTimeout}
-	if !isName(e.key, "-") {
-		d.wrong(e.line, "the backend's name %q is not allowed: use lower-case letters, digits and -, a letter first", e.key)
+// Instances gives the addresses of a backend elsewhere, one or more.
+func (b *Backend) Instances() []string { return strings.Fields(b.urls) }
+
+// At gives the backend as if an address were its only one.
+func (b *Backend) At(address string) Backend {
+	one := *b
+	one.URL, one.urls = address, address
+	return one
+}
+
+// balanced reads how instances are chosen.
+func (d *reader) balanced(m map[string]*yaml.Node, what string, b *Backend) {
+	if b.Kind == HTTP {
+		b.Outlier = d.outlier(m["outlier"], what)
+		b.SlowStart = d.duration(m["slowStart"], "the slowStart of "+what, defaultSlowStart, 0, 10*time.Minute)
 	}
-	m := d.fields(e.value, what, "kind", "url", "urls", "store", "health", "timeout", "outlier", "slowStart")
-	if m["kind"] == nil && e.value.Kind == yaml.MappingNode {
-		d.wrong(e.line, "%s has no kind: write \"kind: inproc\" or \"kind: http\"", what)
-	}
-	b.Kind = Kind(d.word(m["kind"], "the kind of "+what, "", string(Inproc), string(HTTP)))
-	if n := m["store"]; n != nil {
-		b.Store, _ = d.text(n, "the store of "+what)
-		if b.Store != "" && !isName(b.Store, "-_.") {
-			d.wrong(n.Line, "the store of %s is %q: use lower-case letters, digits, -, _ and .", what, b.Store)
-		}
-	}
-	if b.Kind == Inproc {
-		for _, key := range []string{"url", "urls", "health", "timeout", "outlier", "slowStart"} {
-			if n := m[key]; n != nil {
-				d.wrong(n.Line, "%s is in this process and needs no %s: remove it", what, key)
-			}
-		}
-		return b
-	}
-	d.instances(m, what, &b)
-	b.Timeout = d.duration(m["timeout"], "the timeout of "+what, DefaultTimeout, time.Millisecond, 10*time.Minute)
-	if n := m["health"]; n != nil {
-		b.Health = d.health(n, what)
-	}
-	b.Outlier = d.outlier(m["outlier"], what)
-	b.SlowStart = d.duration(m["slowStart"], "the slowStart of "+what, defaultSlowStart, 0, 10*time.Minute)
-	return b
 }
 
 // instances reads url, or urls.
 func (d *reader) instances(m map[string]*yaml.Node, what string, b *Backend) {
 	one, several := m["url"], m["urls"]
+	var list []string
 	switch {
 	case one == nil && several == nil:
 		if b.Kind == HTTP {
@@ -92,12 +76,12 @@ func (d *reader) instances(m map[string]*yaml.Node, what string, b *Backend) {
 		d.wrong(several.Line, "%s has both url and urls: write all its instances into urls and remove url", what)
 		return
 	case one != nil:
-		b.URLs = []string{d.address(one, what)}
+		list = []string{d.address(one, what)}
 	default:
-		b.URLs = d.addresses(several, what)
+		list = d.addresses(several, what)
 	}
-	if len(b.URLs) > 0 {
-		b.URL = b.URLs[0]
+	if b.urls = strings.Join(list, " "); len(list) > 0 {
+		b.URL = list[0]
 	}
 }
 
@@ -139,19 +123,6 @@ func (d *reader) address(n *yaml.Node, what string) string {
 		d.wrong(n.Line, "the url of %s may only have a scheme, host and port", what)
 	}
 	return u.Scheme + "://" + u.Host
-}
-
-func (d *reader) health(n *yaml.Node, what string) Health {
-	m := d.fields(n, "the health check of "+what, "path", "interval")
-	h := Health{Path: "/health", Interval: 2 * time.Second}
-	if s, ok := d.text(m["path"], "the health path of "+what); ok {
-		h.Path = s
-		if _, err := url.ParseRequestURI(s); err != nil || !strings.HasPrefix(s, "/") {
-			d.wrong(m["path"].Line, "the health path of %s is %q: it must start with /", what, s)
-		}
-	}
-	h.Interval = d.duration(m["interval"], "the health interval of "+what, h.Interval, 50*time.Millisecond, 10*time.Minute)
-	return h
 }
 
 func (d *reader) outlier(n *yaml.Node, what string) balance.Outlier {

@@ -7,10 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/url"
 	"os"
 	"regexp"
 	"strconv"
 	"strings"
+	"time"
 
 	"go.yaml.in/yaml/v3"
 
@@ -168,6 +170,52 @@ func (d *reader) config(top *yaml.Node, c *Config) {
 	for _, item := range items {
 		c.Routes = append(c.Routes, d.route(item, c))
 	}
+}
+
+func (d *reader) backend(e entry) Backend {
+	what := "backend " + e.key
+	b := Backend{Name: e.key, Line: e.line, Timeout: DefaultTimeout}
+	if !isName(e.key, "-") {
+		d.wrong(e.line, "the backend's name %q is not allowed: use lower-case letters, digits and -, a letter first", e.key)
+	}
+	m := d.fields(e.value, what, "kind", "url", "urls", "store", "health", "timeout", "outlier", "slowStart")
+	if m["kind"] == nil && e.value.Kind == yaml.MappingNode {
+		d.wrong(e.line, "%s has no kind: write \"kind: inproc\" or \"kind: http\"", what)
+	}
+	b.Kind = Kind(d.word(m["kind"], "the kind of "+what, "", string(Inproc), string(HTTP)))
+	if n := m["store"]; n != nil {
+		b.Store, _ = d.text(n, "the store of "+what)
+		if b.Store != "" && !isName(b.Store, "-_.") {
+			d.wrong(n.Line, "the store of %s is %q: use lower-case letters, digits, -, _ and .", what, b.Store)
+		}
+	}
+	b.Timeout = d.duration(m["timeout"], "the timeout of "+what, DefaultTimeout, time.Millisecond, 10*time.Minute)
+	d.instances(m, what, &b)
+	if n := m["health"]; n != nil {
+		b.Health = d.health(n, what)
+	}
+	d.balanced(m, what, &b)
+	if b.Kind == Inproc {
+		for _, key := range []string{"url", "urls", "health", "timeout", "outlier", "slowStart"} {
+			if n := m[key]; n != nil {
+				d.wrong(n.Line, "%s is in this process and needs no %s: remove it", what, key)
+			}
+		}
+	}
+	return b
+}
+
+func (d *reader) health(n *yaml.Node, what string) Health {
+	m := d.fields(n, "the health check of "+what, "path", "interval")
+	h := Health{Path: "/health", Interval: 2 * time.Second}
+	if s, ok := d.text(m["path"], "the health path of "+what); ok {
+		h.Path = s
+		if _, err := url.ParseRequestURI(s); err != nil || !strings.HasPrefix(s, "/") {
+			d.wrong(m["path"].Line, "the health path of %s is %q: it must start with /", what, s)
+		}
+	}
+	h.Interval = d.duration(m["interval"], "the health interval of "+what, h.Interval, 50*time.Millisecond, 10*time.Minute)
+	return h
 }
 
 // judge checks what only the whole file shows.

@@ -41,7 +41,7 @@ type Backend struct {
 	Name    string
 	Kind    Kind
 	URL     string        // http only: scheme and host; of several instances the first
-	URLs    []string      // http only: all instances, URL among them
+	urls    string        // all instances with spaces between; a text, so that == compares backends
 	Store   string        // whose data it serves; "" when undeclared
 	Health  Health        // zero Interval: not checked
 	Timeout time.Duration // of one try, to the answer's head
