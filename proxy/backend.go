@@ -98,8 +98,9 @@ func (p *Router) stillLeaving() []*instance {
 // InstanceView is one address of a backend.
 type InstanceView struct {
 	URL string `json:"url"`
-	// State is healthy, unchecked, unhealthy (its checks fail), ejected (its answers
-	// did), starting (it gets less than its share yet) or draining (a reload took it out).
+	// State is healthy, unchecked, unhealthy (its checks fail), ejected (requests did),
+	// suspect (it would be ejected, but half of them are), starting (it gets less than its
+	// share yet) or draining (a reload took it out).
 	State    string     `json:"state"`
 	Underway int64      `json:"underway"`        // requests
 	Until    *time.Time `json:"until,omitempty"` // the end of an ejection
@@ -147,8 +148,26 @@ func (c *tableCollector) collectInstances(backends []*backend, leaving []*instan
 				count[stateDraining]++
 			}
 		}
-		for _, state := range []string{stateHealthy, stateUnchecked, stateUnhealthy, stateEjected, stateStarting, stateDraining} {
+		for _, state := range []string{stateHealthy, stateUnchecked, stateUnhealthy, stateEjected, stateSuspect, stateStarting, stateDraining} {
 			out <- prometheus.MustNewConstMetric(c.instances, prometheus.GaugeValue, float64(count[state]), b.Name, state)
 		}
+	}
+}
+
+// retries counts second and further tries by what came of them.
+type retries struct{ answered, failed, refused prometheus.Counter }
+
+func newRetried() *prometheus.CounterVec {
+	return prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "banyan_retries_total",
+		Help: "Requests sent to another instance of a backend after one failed; over-budget: that were not.",
+	}, []string{"route", "outcome"})
+}
+
+func (m *metrics) retriesOf(route string) retries {
+	return retries{
+		answered: m.retried.WithLabelValues(route, "answered"),
+		failed:   m.retried.WithLabelValues(route, "failed"),
+		refused:  m.retried.WithLabelValues(route, "over-budget"),
 	}
 }

@@ -9,7 +9,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"github.com/sirupsen/logrus"
 
 	"banyan/modules/kernel/errs"
@@ -26,6 +25,7 @@ const (
 	stateUnchecked = "unchecked"
 	stateUnhealthy = "unhealthy"
 	stateEjected   = "ejected"
+	stateSuspect   = "suspect"
 	stateStarting  = "starting"
 	stateDraining  = "draining"
 )
@@ -56,6 +56,7 @@ type instance struct {
 	out      atomic.Int64   // ejected until, in Unix nanoseconds; 0: it is not
 	began    atomic.Int64   // when it came, or came back, likewise; 0: long ago
 	noted    atomic.Bool    // there is something in the record
+	suspect  atomic.Bool    // it would be ejected if there were room
 	record   balance.Record // guarded by kept.mu
 }
 
@@ -116,6 +117,9 @@ func (x *instance) ejected() bool {
 
 // share is the part of its usual traffic that an instance may get now.
 func (p *pool) share(x *instance) float64 {
+	if x.suspect.Load() {
+		return balance.LeastShare
+	}
 	began := x.began.Load()
 	if began == 0 {
 		return 1
@@ -245,6 +249,7 @@ func (p *pool) passed(x *instance) {
 	defer p.kept.mu.Unlock()
 	x.record = x.record.Pass(p.outlier, time.Now())
 	x.noted.Store(!x.record.Clean())
+	x.suspect.Store(x.record.Suspect(p.outlier))
 }
 
 // failed notes a failure, and ejects the instance if it is one too many.
@@ -260,6 +265,7 @@ func (p *pool) failed(x *instance) {
 	before := x.record.Ejections
 	x.record = x.record.Fail(p.outlier, now, rand.Float64(), balance.Room(ejected, len(p.instances)))
 	x.noted.Store(true)
+	x.suspect.Store(x.record.Suspect(p.outlier))
 	if x.record.Ejections > before {
 		x.out.Store(x.record.Until.UnixNano())
 		p.log.WithField("url", x.url).Warnf("the instance keeps failing and gets no requests for %s", x.record.Until.Sub(now).Round(time.Millisecond))
@@ -273,28 +279,12 @@ func (p *pool) state(x *instance, checked bool) string {
 		return stateUnhealthy
 	case x.ejected():
 		return stateEjected
+	case x.suspect.Load():
+		return stateSuspect
 	case p.share(x) < 1:
 		return stateStarting
 	case !checked:
 		return stateUnchecked
 	}
 	return stateHealthy
-}
-
-// retries counts second and further tries by what came of them.
-type retries struct{ answered, failed, refused prometheus.Counter }
-
-func newRetried() *prometheus.CounterVec {
-	return prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "banyan_retries_total",
-		Help: "Requests sent to another instance of a backend after one failed; over-budget: that were not.",
-	}, []string{"route", "outcome"})
-}
-
-func (m *metrics) retriesOf(route string) retries {
-	return retries{
-		answered: m.retried.WithLabelValues(route, "answered"),
-		failed:   m.retried.WithLabelValues(route, "failed"),
-		refused:  m.retried.WithLabelValues(route, "over-budget"),
-	}
 }

@@ -92,6 +92,16 @@ func (p *Router) Route(id string) (View, error) {
 	return p.view(r), nil
 }
 
+// Backend gives the instances of a backend elsewhere, nil if there is none.
+func (p *Router) Backend(name string) []InstanceView {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if b := p.backends[name]; b != nil {
+		return p.instances(b)
+	}
+	return nil
+}
+
 // Audit gives at most limit changes older than before, newest first. errs: Unavailable.
 func (p *Router) Audit(ctx context.Context, route string, before int64, limit int) ([]weights.Entry, error) {
 	if p.store == nil {

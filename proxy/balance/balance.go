@@ -60,8 +60,9 @@ func Choose(s Set, random uint64, load func(i int) int64) int {
 	return a
 }
 
-// leastShare is what an instance gets at once: with nothing it would never warm up.
-const leastShare = 0.1
+// LeastShare of its usual traffic is what an instance gets at first: with nothing it would
+// never warm up.
+const LeastShare = 0.1
 
 // Share is the part of its usual traffic that an instance gets so long after it came (back):
 // it grows in a straight line from a tenth to all of it at the window's end. No window,
@@ -70,5 +71,5 @@ func Share(since, window time.Duration) float64 {
 	if since >= window {
 		return 1
 	}
-	return max(leastShare, float64(since)/float64(window))
+	return max(LeastShare, float64(since)/float64(window))
 }

@@ -131,9 +131,12 @@ func TestRecord(t *testing.T) {
 	if r.Ejected(now) {
 		t.Fatal("ejected by failures that were not in a row")
 	}
+	if r.Suspect(o) {
+		t.Error("suspected before its time")
+	}
 	fail(false)
-	if r.Ejected(now) {
-		t.Fatal("ejected without room")
+	if r.Ejected(now) || !r.Suspect(o) {
+		t.Fatal("ejected without room, or not suspected")
 	}
 	fail(true)
 	if !r.Ejected(now) || r.Until != now.Add(time.Second) {
@@ -166,7 +169,7 @@ func TestRecord(t *testing.T) {
 	for range 100 {
 		never = never.Fail(balance.Outlier{Base: time.Second, Max: time.Second}, now, 0, true)
 	}
-	if never.Ejected(now) {
+	if never.Ejected(now) || never.Suspect(balance.Outlier{}) {
 		t.Error("ejected though ejection is off")
 	}
 }

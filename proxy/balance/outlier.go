@@ -49,6 +49,10 @@ func (r Record) Pass(o Outlier, now time.Time) Record {
 	return r
 }
 
+// Suspect tells whether the instance would be ejected if there were room. It should get
+// LeastShare of its usual traffic: enough to see it recover.
+func (r Record) Suspect(o Outlier) bool { return o.Failures > 0 && r.Failed >= o.Failures }
+
 // Clean tells whether nothing is held against the instance.
 func (r Record) Clean() bool { return r.Failed == 0 && r.Ejections == 0 }
 
