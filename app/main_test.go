@@ -26,10 +26,6 @@ func TestUsage(t *testing.T) {
 	if err := os.WriteFile(routes, []byte("version: 1\nrouts: []\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	inproc := filepath.Join(dir, "inproc.yaml")
-	if err := os.WriteFile(inproc, []byte("version: 1\nbackends:\n  monolith: { kind: inproc }\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
 	for _, c := range []struct {
 		name    string
 		environ []string
@@ -57,12 +53,6 @@ func TestUsage(t *testing.T) {
 		},
 		{"the same address twice", nil, []string{"check-config", "--listen", "127.0.0.1:9", "--admin-listen", "127.0.0.1:9"}, 2, []string{"address of its own"}},
 		{"half a set of DSNs", nil, []string{"check-config", "--flights-dsn", "u:p@tcp(h:1)/f"}, 2, []string{"--reservations-dsn"}},
-		{"proxy without a monolith", nil, []string{"proxy"}, 2, []string{"there is no monolith", "--monolith"}},
-		{"proxy with a bad monolith", nil, []string{"proxy", "--monolith", "here"}, 2, []string{"http://127.0.0.1:3000"}},
-		{"proxy with two answers", nil, []string{"proxy", "--monolith", "http://127.0.0.1:1", "--routes", routes}, 2, []string{"both given"}},
-		{"proxy with a bad file", nil, []string{"proxy", "--routes", routes}, 2, []string{"routes.yaml:2"}},
-		{"proxy with nothing behind it", nil, []string{"proxy", "--routes", inproc}, 2, []string{"inproc.yaml:3: backend monolith is inproc"}},
-		{"proxy that others reach", nil, []string{"proxy", "--monolith", "http://127.0.0.1:1", "--admin-listen", "0.0.0.0:0"}, 2, []string{"--admin-token-file"}},
 		{"unknown context", nil, []string{"migrate", "up", "--context", "trips", "--data-dir", dir}, 2, []string{"flights, reservations, proxy"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -52,6 +52,34 @@ func text(t *testing.T, url string, header ...string) (int, string) {
 	return resp.StatusCode, readAll(t, resp.Body)
 }
 
+// TestProxyRefuses what is wrong with its settings, all with exit code 2.
+func TestProxyRefuses(t *testing.T) {
+	bad := writeFile(t, "routes.yaml", "version: 1\nrouts: []\n")
+	inproc := writeFile(t, "inproc.yaml", "version: 1\nbackends:\n  monolith: { kind: inproc }\n")
+	for _, c := range []struct {
+		name string
+		args []string
+		says []string
+	}{
+		{"proxy without a monolith", []string{}, []string{"there is no monolith", "--monolith"}},
+		{"proxy with a bad monolith", []string{"--monolith", "here"}, []string{"http://127.0.0.1:3000"}},
+		{"proxy with two answers", []string{"--monolith", "http://127.0.0.1:1", "--routes", bad}, []string{"both given"}},
+		{"proxy with a bad file", []string{"--routes", bad}, []string{"routes.yaml:2"}},
+		{"proxy with nothing behind it", []string{"--routes", inproc}, []string{"inproc.yaml:3: backend monolith is inproc"}},
+		{"proxy that others reach", []string{"--monolith", "http://127.0.0.1:1", "--admin-listen", "0.0.0.0:0"}, []string{"--admin-token-file"}},
+	} {
+		code, _, stderr := command(t, nil, append([]string{"proxy"}, c.args...)...)
+		if code != 2 {
+			t.Errorf("%s: exit code %d", c.name, code)
+		}
+		for _, words := range c.says {
+			if !strings.Contains(stderr, words) {
+				t.Errorf("%s: it does not say %q:\n%s", c.name, words, stderr)
+			}
+		}
+	}
+}
+
 // TestProxyOwnPaths: on the public listener every path is the monolith's; the router's
 // are beside the admin API, under its token but for /ping.
 func TestProxyOwnPaths(t *testing.T) {

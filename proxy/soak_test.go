@@ -60,7 +60,8 @@ type soaked struct {
 
 func (s *soaked) start() {
 	s.t.Helper()
-	s.process = exec.CommandContext(s.t.Context(), os.Args[0], "-test.run=^TestSoakBackend$")
+	s.process = exec.CommandContext(context.Background(),
+		os.Args[0], "-test.run=^TestSoakBackend$")
 	s.process.Env = append(os.Environ(), soakListen+"="+s.address, soakJournal+"="+s.journal)
 	if err := s.process.Start(); err != nil {
 		s.t.Fatal(err)
@@ -129,16 +130,7 @@ func TestSoak(t *testing.T) {
 	if d, err := time.ParseDuration(os.Getenv(soakTime)); err == nil {
 		lasts = d
 	}
-	dir := t.TempDir()
-	var backends []*soaked
-	var urls []string
-	for n := range 3 {
-		address := strings.TrimPrefix(deadAddress(t), "http://")
-		s := &soaked{t: t, address: address, journal: filepath.Join(dir, fmt.Sprint("journal-", n))}
-		s.start()
-		t.Cleanup(s.kill)
-		backends, urls = append(backends, s), append(urls, "http://"+address)
-	}
+	backends, urls := soakBackends(t)
 	settings := "health: { path: /health, interval: 100ms }, outlier: { failures: 3, base: 200ms, max: 1s }, slowStart: "
 	w := start(t, foreign(settings+"100ms", urls...), nil)
 	healthy := func() bool { return soakStates(w) == "healthy healthy healthy" }
@@ -181,6 +173,33 @@ func TestSoak(t *testing.T) {
 	}
 	l.judge(t, backends)
 	t.Logf("%d reads, %d writes, %d writes broke off, %d kills, %d reloads", l.reads.Load(), len(l.sure), len(l.unsure), kills, reloads)
+}
+
+// soakBackends starts three processes, on ports that outgoing connections do not take
+// while one of them is down.
+func soakBackends(t *testing.T) (backends []*soaked, urls []string) {
+	t.Helper()
+	dir := t.TempDir()
+	for n := range 3 {
+		s := &soaked{t: t, address: quietAddress(t), journal: filepath.Join(dir, fmt.Sprint("journal-", n))}
+		s.start()
+		t.Cleanup(s.kill)
+		backends, urls = append(backends, s), append(urls, "http://"+s.address)
+	}
+	return backends, urls
+}
+
+func quietAddress(t *testing.T) string {
+	t.Helper()
+	for range 100 {
+		address := fmt.Sprintf("127.0.0.1:%d", 10_000+rand.IntN(9_000))
+		if l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", address); err == nil {
+			_ = l.Close()
+			return address
+		}
+	}
+	t.Fatal("there is no free port between 10000 and 19000")
+	return ""
 }
 
 // answers tells whether the process serves.

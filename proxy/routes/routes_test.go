@@ -95,16 +95,6 @@ func TestRefusals(t *testing.T) {
 		{"no url", "version: 1\nbackends:\n  a: { kind: http }", "backend a has no url"},
 		{"url with path", "version: 1\nbackends:\n  a: { kind: http, url: \"http://h/x\" }", "may only have a scheme, host and port"},
 		{"no kind", "version: 1\nbackends:\n  a: { url: \"http://h\" }", "backend a has no kind"},
-		{"both addresses", "version: 1\nbackends:\n  a: { kind: http, url: \"http://h\", urls: [\"http://i\"] }", ":3: backend a has both url and urls"},
-		{"no addresses", "version: 1\nbackends:\n  a: { kind: http, urls: [] }", ":3: the urls of backend a are empty"},
-		{"an address twice", "version: 1\nbackends:\n  a:\n    kind: http\n    urls:\n      - http://h\n      - http://h/", ":7: backend a has the url http://h twice"},
-		{"a bad address", "version: 1\nbackends:\n  a: { kind: http, urls: [\"http://h\", \"h:1\"] }", "the url of backend a is \"h:1\""},
-		{"not a list", "version: 1\nbackends:\n  a: { kind: http, urls: \"http://h\" }", "the urls of backend a must be a list"},
-		{"too many", "version: 1\nbackends:\n  a: { kind: http, urls: [" + strings.Repeat("\"http://h\",", 33) + "] }", "32 is the most"},
-		{"outlier key", "version: 1\nbackends:\n  a: { kind: http, url: \"http://h\", outlier: { failure: 5 } }", "did you mean \"failures\"?"},
-		{"outlier bounds", "version: 1\nbackends:\n  a: { kind: http, url: \"http://h\", outlier: { base: 10s, max: 1s } }", "less than its base of 10s"},
-		{"slow start", "version: 1\nbackends:\n  a: { kind: http, url: \"http://h\", slowStart: 1 }", "write a duration with its unit"},
-		{"in process", "version: 1\nbackends:\n  a: { kind: inproc, slowStart: 1s }", "is in this process and needs no slowStart"},
 		{"kind", "version: 1\nbackends:\n  a: { kind: grpc, url: \"http://h\" }", "it may be inproc and http"},
 		{"duration", "version: 1\nbackends:\n  a: { kind: http, url: \"http://h\", timeout: 2 }", "write a duration with its unit"},
 		{"sum", route(get + ", backends: { monolith: 90%, a: 5% }"), ":8: the weights of route r sum to 95%: they must sum to 100%"},
@@ -189,6 +179,26 @@ func TestFingerprint(t *testing.T) {
 	} {
 		if of(other) == of(base) {
 			t.Errorf("%s: the fingerprint stayed the same", name)
+		}
+	}
+}
+
+// TestBadInstances: what is wrong with addresses and their balance, with the line.
+func TestBadInstances(t *testing.T) {
+	for _, c := range []struct{ name, file, want string }{
+		{"both addresses", "version: 1\nbackends:\n  a: { kind: http, url: \"http://h\", urls: [\"http://i\"] }", ":3: backend a has both url and urls"},
+		{"no addresses", "version: 1\nbackends:\n  a: { kind: http, urls: [] }", ":3: the urls of backend a are empty"},
+		{"an address twice", "version: 1\nbackends:\n  a:\n    kind: http\n    urls:\n      - http://h\n      - http://h/", ":7: backend a has the url http://h twice"},
+		{"a bad address", "version: 1\nbackends:\n  a: { kind: http, urls: [\"http://h\", \"h:1\"] }", "the url of backend a is \"h:1\""},
+		{"not a list", "version: 1\nbackends:\n  a: { kind: http, urls: \"http://h\" }", "the urls of backend a must be a list"},
+		{"too many", "version: 1\nbackends:\n  a: { kind: http, urls: [" + strings.Repeat("\"http://h\",", 33) + "] }", "32 is the most"},
+		{"outlier key", "version: 1\nbackends:\n  a: { kind: http, url: \"http://h\", outlier: { failure: 5 } }", "did you mean \"failures\"?"},
+		{"outlier bounds", "version: 1\nbackends:\n  a: { kind: http, url: \"http://h\", outlier: { base: 10s, max: 1s } }", "less than its base of 10s"},
+		{"slow start", "version: 1\nbackends:\n  a: { kind: http, url: \"http://h\", slowStart: 1 }", "write a duration with its unit"},
+		{"in process", "version: 1\nbackends:\n  a: { kind: inproc, slowStart: 1s }", "is in this process and needs no slowStart"},
+	} {
+		if _, err := routes.Parse("routes.yaml", []byte(c.file)); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: got  %v\nwant …%s…", c.name, err, c.want)
 		}
 	}
 }

@@ -23,9 +23,9 @@ type ServerOptions struct {
 	// listening, so that balancers look elsewhere first. 0 is none.
 	DrainDelay time.Duration
 	// Asterisk gives OPTIONS * to the handler, as a proxy must; else net/http answers it.
-	Asterisk   bool
-	OnDrain    func()    // called as the drain begins, to fail readiness
-	ErrorLog   io.Writer // for what net/http has to say; nil discards it
+	Asterisk bool
+	OnDrain  func()    // called as the drain begins, to fail readiness
+	ErrorLog io.Writer // for what net/http has to say; nil discards it
 }
 
 const (
@@ -71,7 +71,7 @@ func Serve(ctx context.Context, l net.Listener, h http.Handler, o ServerOptions)
 
 		DisableGeneralOptionsHandler: o.Asterisk,
 
-		ErrorLog:          log.New(o.ErrorLog, "", 0),
+		ErrorLog: log.New(o.ErrorLog, "", 0),
 		// Requests outlive the signal that stops the server.
 		BaseContext: func(net.Listener) context.Context { return context.WithoutCancel(ctx) },
 	}
