@@ -154,6 +154,11 @@ func TestEjection(t *testing.T) {
 	if !strings.Contains(w.log.String(), "gets no requests for") {
 		t.Error("the log says nothing")
 	}
+	third := startBackend(t, named("flights"))
+	w.router.Reload(t.Context(), w.file, []byte(pooled(canary.Full, "slowStart: 1s", good.URL, bad.URL, third.URL)))
+	if got := w.instances("flights"); got[bad.URL].State != "ejected" || got[third.URL].State != "starting" || got[good.URL].State != "unchecked" {
+		t.Errorf("after a reload with one instance more they are %+v", got)
+	}
 }
 
 // TestEjectionEnds: an instance whose time is over comes back slowly.
