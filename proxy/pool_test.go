@@ -120,7 +120,9 @@ func breaker(t *testing.T) *breaking {
 	t.Helper()
 	b := &breaking{}
 	b.Server = startBackend(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		b.hits.Add(1)
+		if r.URL.Path != "/health" {
+			b.hits.Add(1)
+		}
 		if b.broken.Load() == 0 {
 			named("flights").ServeHTTP(w, r)
 			return
@@ -308,6 +310,13 @@ func TestInstanceHealth(t *testing.T) {
 	eventually(t, "it is unhealthy", func() bool { return w.instances("flights")[bad.URL].State == "unhealthy" })
 	if v, err := w.router.Route("flights"); err != nil || v.Backends[1].Health != "healthy" {
 		t.Errorf("the backend as a whole is %+v %v", v.Backends, err)
+	}
+	before := bad.hits.Load()
+	for i := range 40 {
+		w.get(i)
+	}
+	if n := bad.hits.Load() - before; n != 0 {
+		t.Errorf("while it is unhealthy it is asked %d times of 40", n)
 	}
 	bad.broken.Store(0)
 	eventually(t, "it is healthy again", func() bool { return w.instances("flights")[bad.URL].State == "healthy" })
