@@ -43,19 +43,26 @@ type dataSettings struct {
 	dir   *string
 	mysql *string            // base DSN
 	dsn   map[string]*string // of one context, over the base
+	names []string           // the contexts whose data it is
 
 	acceptDataLoss *bool
 }
 
 func addDataFlags(fs *pflag.FlagSet) *dataSettings {
+	return addDataFlagsOf(fs, "MySQL or MariaDB as "+service.DSNForm+"; …/banyan makes the schemas banyan_flights, banyan_reservations and banyan_proxy", contextNames()...)
+}
+
+// addDataFlagsOf is addDataFlags for some contexts only.
+func addDataFlagsOf(fs *pflag.FlagSet, mysql string, names ...string) *dataSettings {
 	s := &dataSettings{
 		dir:   fs.String("data-dir", "./data", "directory of the embedded database, used when no MySQL is named"),
-		mysql: config.Secret(fs, "mysql-dsn", "MySQL or MariaDB as "+service.DSNForm+"; …/banyan makes the schemas banyan_flights, banyan_reservations and banyan_proxy"),
+		mysql: config.Secret(fs, "mysql-dsn", mysql),
 		dsn:   map[string]*string{},
+		names: names,
 
 		acceptDataLoss: fs.Bool("accept-data-loss", false, "run on a MySQL that acknowledges writes before they are on disk"),
 	}
-	for _, name := range contextNames() {
+	for _, name := range names {
 		s.dsn[name] = config.Secret(fs, name+"-dsn", "MySQL schema of "+name+" alone, instead of the one made from --mysql-dsn")
 	}
 	return s
@@ -79,7 +86,7 @@ func (s *dataSettings) check(p *config.Problems) {
 		}
 	}
 	missing := 0
-	for _, name := range contextNames() {
+	for _, name := range s.names {
 		own := *s.dsn[name]
 		switch {
 		case own == "":
@@ -88,7 +95,7 @@ func (s *dataSettings) check(p *config.Problems) {
 			p.Add("--%s-dsn: %s", name, service.Explain(service.CheckDSN(own)))
 		}
 	}
-	if *s.mysql == "" && missing > 0 && missing < len(contextNames()) {
+	if *s.mysql == "" && missing > 0 && missing < len(s.names) {
 		p.Add("some contexts have a DSN and others none: give --mysql-dsn, or each of --flights-dsn, --reservations-dsn and --proxy-dsn")
 	}
 	if *s.dir == "" {
@@ -98,7 +105,7 @@ func (s *dataSettings) check(p *config.Problems) {
 
 // where tells a person where the data is, without secrets.
 func (s *dataSettings) where() string {
-	if dsn, err := s.dsnOf(flightsData); err == nil && dsn != "" {
+	if dsn, err := s.dsnOf(s.names[0]); err == nil && dsn != "" {
 		return "MySQL"
 	}
 	if abs, err := filepath.Abs(*s.dir); err == nil {
@@ -114,12 +121,12 @@ type data struct {
 	seats                        reservationslocal.Options
 }
 
-// openData opens every context's database; command is what the lock on the data
+// openData opens the databases of the settings' contexts; command is what the lock on the data
 // directory says of this process. errs: PreconditionFailed when another process has the
 // directory or a schema may not be made, Unavailable when a server does not answer.
 func openData(ctx context.Context, s *dataSettings, command string) (*data, error) {
 	d := &data{seats: reservationslocal.Options{AcceptDataLoss: *s.acceptDataLoss, Own: true}}
-	for _, name := range contextNames() {
+	for _, name := range s.names {
 		db, err := d.open(ctx, s, name, command)
 		if err != nil {
 			return nil, errors.Join(err, d.Close())
@@ -159,9 +166,12 @@ func (d *data) at(name string) **sqldb.DB {
 	return &d.proxy
 }
 
-// migrate brings every schema up; replicas that start at once take turns.
+// migrate brings every open schema up; replicas that start at once take turns.
 func (d *data) migrate(ctx context.Context) error {
 	for _, name := range contextNames() {
+		if *d.at(name) == nil {
+			continue
+		}
 		if err := service.Migrate(ctx, *d.at(name), migrationsOf(name)); err != nil {
 			return errs.E(errs.Unavailable, "the schema of %s could not be brought up to date", name).Because(err)
 		}

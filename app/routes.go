@@ -108,7 +108,7 @@ func shares(m weights.Weights) string {
 func healths(list []proxy.BackendView) string {
 	var out []string
 	for _, b := range list {
-		out = append(out, b.Name+" "+b.Health)
+		out = append(out, b.Name+" "+b.Health+inUse(b.Instances))
 	}
 	return strings.Join(out, ", ")
 }
@@ -154,6 +154,7 @@ func tableOfRoute(r admin.Route) [][]string {
 	}
 	for _, b := range r.Backends {
 		rows = append(rows, []string{"backend " + b.Name, fmt.Sprintf("%s, %s, store %s", b.Kind, b.Health, orNone(b.Store))})
+		rows = append(rows, tableOfInstances(b.Instances)...)
 	}
 	return rows
 }

@@ -44,10 +44,16 @@ type served struct {
 // serveIn runs banyan serve in this process.
 func serveIn(t *testing.T, args ...string) served {
 	t.Helper()
+	return runIn(t, "serve", args...)
+}
+
+// runIn runs a command that serves, in this process.
+func runIn(t *testing.T, name string, args ...string) served {
+	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	var stdout, stderr output
 	ended := make(chan int, 1)
-	args = append([]string{"serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"}, args...)
+	args = append([]string{name, "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"}, args...)
 	go func() {
 		ended <- service.Run(ctx, "banyan", service.Process{Args: args, Stdout: &stdout, Stderr: &stderr}, run)
 	}()
@@ -76,7 +82,7 @@ func serveIn(t *testing.T, args ...string) served {
 }
 
 var (
-	publicURL = regexp.MustCompile(`(?m)^  API +(http://\S+)`)
+	publicURL = regexp.MustCompile(`(?m)^  (?:API|clients) +(http://\S+)`)
 	adminURL  = regexp.MustCompile(`(?m)^  admin API +(http://\S+)`)
 )
 

@@ -25,21 +25,32 @@ type serveSettings struct {
 }
 
 func addServeFlags(fs *pflag.FlagSet) *serveSettings {
-	return &serveSettings{
-		data:        addDataFlags(fs),
-		common:      service.AddFlags(fs, "127.0.0.1:8080"),
-		adminListen: fs.String("admin-listen", "127.0.0.1:8090", "address of the admin API"),
-		adminToken:  config.Secret(fs, "admin-token", "bearer token of the admin API; needed unless it listens on the loopback"),
-		participant: config.Secret(fs, "participant-token", "bearer token that is shown to extracted services which take over data"),
-		routesFile:  fs.String("routes", "", "routes.yaml: who answers what; without it, everything is answered here"),
-		playbooks:   fs.Bool("allow-playbook-runs", false, "let callers of the admin API run the playbooks that this program brings along: they execute commands as this process's user"),
-		sampleData:  fs.Bool("sample-data", false, "load sample airports and flights, if they are not there yet"),
+	s := &serveSettings{
+		data:       addDataFlags(fs),
+		sampleData: fs.Bool("sample-data", false, "load sample airports and flights, if they are not there yet"),
 	}
+	s.addRouterFlags(fs)
+	return s
+}
+
+// addRouterFlags defines what banyan proxy has as well.
+func (s *serveSettings) addRouterFlags(fs *pflag.FlagSet) {
+	s.common = service.AddFlags(fs, "127.0.0.1:8080")
+	s.adminListen = fs.String("admin-listen", "127.0.0.1:8090", "address of the admin API")
+	s.adminToken = config.Secret(fs, "admin-token", "bearer token of the admin API; needed unless it listens on the loopback")
+	s.participant = config.Secret(fs, "participant-token", "bearer token that is shown to extracted services which take over data")
+	s.routesFile = fs.String("routes", "", "routes.yaml: who answers what; without it, everything is answered here")
+	s.playbooks = fs.Bool("allow-playbook-runs", false, "let callers of the admin API run the playbooks that this program brings along: they execute commands as this process's user")
 }
 
 func (s *serveSettings) check(p *config.Problems) {
 	s.data.check(p)
 	s.common.Check(p)
+	s.checkAdmin(p)
+	s.checkRoutes(p)
+}
+
+func (s *serveSettings) checkAdmin(p *config.Problems) {
 	service.CheckAddress(p, "admin-listen", *s.adminListen)
 	_, port, err := net.SplitHostPort(*s.adminListen)
 	if err == nil && port != "0" && *s.common.Listen == *s.adminListen {
@@ -48,7 +59,6 @@ func (s *serveSettings) check(p *config.Problems) {
 	if err == nil && !admin.Loopback(*s.adminListen) && *s.adminToken == "" {
 		p.Add("--admin-listen %s can be reached by others; set --admin-token-file (or --admin-token), or listen on 127.0.0.1", *s.adminListen)
 	}
-	s.checkRoutes(p)
 }
 
 func (s *serveSettings) checkRoutes(p *config.Problems) {

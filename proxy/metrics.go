@@ -14,6 +14,7 @@ import (
 // metrics are the router's; their names are a contract.
 type metrics struct {
 	requests *prometheus.CounterVec
+	retried  *prometheus.CounterVec
 	calls    *prometheus.HistogramVec
 	reloads  *prometheus.CounterVec
 	polls    prometheus.Counter
@@ -27,6 +28,7 @@ func newMetrics(registry prometheus.Registerer, p *Router) (*metrics, error) {
 			Name: "banyan_route_requests_total",
 			Help: "Requests handed to a backend, by route; one that failed over counts for both backends.",
 		}, []string{"route", "backend"}),
+		retried: newRetried(),
 		calls: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "http_client_request_duration_seconds",
 			Help:    "Time from sending a request to a backend to the head of its answer; code 0 is no answer.",
@@ -44,7 +46,7 @@ func newMetrics(registry prometheus.Registerer, p *Router) (*metrics, error) {
 	if registry == nil {
 		return m, nil
 	}
-	for _, c := range append(m.collectors(), m.requests, m.calls, m.reloads, m.polls, newTableCollector(p)) {
+	for _, c := range append(m.collectors(), m.requests, m.retried, m.calls, m.reloads, m.polls, newTableCollector(p)) {
 		if err := registry.Register(c); err != nil {
 			var already prometheus.AlreadyRegisteredError
 			if errors.As(err, &already) {
@@ -63,6 +65,7 @@ type tableCollector struct {
 	weight, healthy, valid *prometheus.Desc
 	// of stateful routes
 	buckets, waiters, violations *prometheus.Desc
+	instances                    *prometheus.Desc
 }
 
 func newTableCollector(p *Router) *tableCollector {
@@ -79,6 +82,7 @@ func newTableCollector(p *Router) *tableCollector {
 			"Buckets of a stateful route by owner and by what the router may do with them.", []string{"route", "owner", "mode"}, nil),
 		waiters: prometheus.NewDesc("banyan_waiters",
 			"Requests that wait for a bucket that is being moved.", []string{"route"}, nil),
+		instances: newInstancesDesc(),
 		violations: prometheus.NewDesc("banyan_audit_violations_total",
 			"Buckets that the last audit found to be otherwise than the journal says.", []string{"route", "invariant"}, nil),
 	}
@@ -92,6 +96,7 @@ func (c *tableCollector) Describe(out chan<- *prometheus.Desc) {
 	out <- c.buckets
 	out <- c.waiters
 	out <- c.violations
+	out <- c.instances
 }
 
 // Collect implements prometheus.Collector.
@@ -102,10 +107,12 @@ func (c *tableCollector) Collect(out chan<- prometheus.Metric) {
 	for _, b := range c.router.backends {
 		backends = append(backends, b)
 	}
+	leaving := c.router.stillLeaving()
 	c.router.mu.Unlock()
+	c.collectInstances(backends, leaving, out)
 	out <- prometheus.MustNewConstMetric(c.valid, prometheus.GaugeValue, oneIf(problem == nil))
 	for _, b := range backends {
-		out <- prometheus.MustNewConstMetric(c.healthy, prometheus.GaugeValue, oneIf(!b.sick.Load()), b.Name)
+		out <- prometheus.MustNewConstMetric(c.healthy, prometheus.GaugeValue, oneIf(!b.down()), b.Name)
 	}
 	if t == nil {
 		return

@@ -148,7 +148,7 @@ func (o *owned) attempt(w http.ResponseWriter, r *http.Request, a *arm) bool {
 		return !c.caught
 	}
 	web.SetRoute(r.Context(), o.target.pattern)
-	err := a.backend.leg.tryOwner(w, r, a.backend, o.held)
+	err := a.sendOwner(w, r, o.held)
 	if errors.Is(err, errMisdirected) {
 		return false
 	}

@@ -66,7 +66,8 @@ type Router struct {
 	config   *routes.Config
 	rows     map[string]weights.Row
 	backends map[string]*backend
-	problem  error // why the file on disk is not the one in use, nil if it is
+	leaving  []*instance // that a reload took out and that still have requests
+	problem  error       // why the file on disk is not the one in use, nil if it is
 	changed  chan struct{}
 }
 
@@ -151,7 +152,7 @@ func (t *table) pick(r *http.Request) (*arm, *target) {
 		chosen = route.split.Choose(match.position(r))
 	}
 	a := &route.arms[chosen]
-	if a.backend.sick.Load() {
+	if a.backend.down() {
 		a = a.standIn()
 	}
 	return a, match
@@ -161,7 +162,7 @@ func (t *table) pick(r *http.Request) (*arm, *target) {
 // is none, the sick one: it may be better than its checks say.
 func (a *arm) standIn() *arm {
 	for _, other := range a.others {
-		if !other.backend.sick.Load() {
+		if !other.backend.down() {
 			return other
 		}
 	}

@@ -39,42 +39,6 @@ func (p *Router) poke() {
 	}
 }
 
-// watchBackends keeps one health check running for each backend in use.
-func (p *Router) watchBackends(ctx context.Context, loops *sync.WaitGroup) {
-	running := map[*backend]context.CancelFunc{}
-	defer func() {
-		for _, stop := range running {
-			stop()
-		}
-	}()
-	for {
-		p.mu.Lock()
-		current := make(map[*backend]bool, len(p.backends))
-		for _, b := range p.backends {
-			current[b] = b.leg != nil && b.Health.Interval > 0
-		}
-		p.mu.Unlock()
-		for b, stop := range running {
-			if !current[b] {
-				stop()
-				delete(running, b)
-			}
-		}
-		for b, checked := range current {
-			if checked && running[b] == nil {
-				own, stop := context.WithCancel(ctx)
-				running[b] = stop
-				loops.Go(func() { b.watchHealth(own, p.log) })
-			}
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-p.changed:
-		}
-	}
-}
-
 // watchFile puts a changed routes.yaml in force, whole or not at all.
 func (p *Router) watchFile(ctx context.Context) {
 	p.mu.Lock()

@@ -1,12 +1,8 @@
 package proxy
 
 import (
-	"net/http"
-	"sync/atomic"
-
 	"github.com/prometheus/client_golang/prometheus"
 
-	"banyan/modules/kernel/errs"
 	"banyan/proxy/canary"
 	"banyan/proxy/routes"
 	"banyan/proxy/weights"
@@ -38,17 +34,8 @@ type arm struct {
 	backend  *backend
 	weight   canary.Weight
 	requests prometheus.Counter
+	retries  retries
 	others   []*arm // backends that may stand in: same store, and the home or a weight
-}
-
-// backend outlives tables as long as its configuration stays the same, and with it its
-// connections and its health.
-type backend struct {
-	routes.Backend
-	header  []string     // the value of BackendHeader
-	handler http.Handler // in this process
-	leg     *leg         // elsewhere
-	sick    atomic.Bool  // health checks say: send nothing
 }
 
 // adopt builds a table from a configuration and the run-time weights and puts it in
@@ -80,36 +67,11 @@ func (p *Router) adopt(c *routes.Config, rows map[string]weights.Row, movers map
 			return err
 		}
 	}
-	old := p.backends
+	p.dismiss(p.backends, backends)
 	p.config, p.rows, p.backends, p.movers = c, rows, backends, movers
 	p.table.Store(t)
-	for name, b := range old {
-		if backends[name] != b && b.leg != nil {
-			b.leg.close() // idle connections only: requests under way finish
-		}
-	}
 	p.poke()
 	return nil
-}
-
-func sameBackend(a, b routes.Backend) bool {
-	a.Line, b.Line = 0, 0
-	return a == b
-}
-
-func (p *Router) newBackend(c *routes.Config, b routes.Backend) (*backend, error) {
-	made := &backend{Backend: b, header: []string{b.Name}}
-	if b.Kind == routes.HTTP {
-		made.leg = newLeg(b, p.metrics.calls, p.log)
-		return made, nil
-	}
-	if made.handler = p.modules[b.Name]; made.handler == nil {
-		return nil, &routes.Error{Problems: []routes.Problem{{
-			File: c.File, Line: b.Line, Code: errs.Invalid,
-			Text: "backend " + b.Name + " is declared as inproc, but this process has no module of that name: declare it as kind http with a url",
-		}}}
-	}
-	return made, nil
 }
 
 // inForce gives the run-time weights that win over the file's, nil if there are none:
@@ -142,6 +104,7 @@ func (p *Router) newRoute(r routes.Route, row *weights.Row, backends map[string]
 		compiled.arms[i] = arm{
 			backend: backends[s.Backend], weight: shares[i],
 			requests: p.metrics.requests.WithLabelValues(r.ID, s.Backend),
+			retries:  p.metrics.retriesOf(r.ID),
 		}
 	}
 	compiled.split = canary.NewSplit(names, shares)

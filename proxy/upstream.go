@@ -65,12 +65,12 @@ func (p *Router) forward(w http.ResponseWriter, r *http.Request, a *arm) {
 		web.Fail(w, r, err)
 		return
 	}
-	err = a.backend.leg.try(w, r, a.backend, held)
+	err = a.send(w, r, held)
 	for _, other := range a.others {
 		if err == nil || !mayRepeat(r, held, err) {
 			break
 		}
-		if other.backend.sick.Load() {
+		if other.backend.down() {
 			continue
 		}
 		a = other
@@ -80,7 +80,7 @@ func (p *Router) forward(w http.ResponseWriter, r *http.Request, a *arm) {
 			a.backend.handler.ServeHTTP(w, held.apply(r))
 			return
 		}
-		err = a.backend.leg.try(w, r, a.backend, held)
+		err = a.send(w, r, held)
 	}
 	if err != nil {
 		p.fail(w, r, a, err)

@@ -41,6 +41,9 @@ type BackendView struct {
 	Store  string        `json:"store"`
 	Health string        `json:"health"` // in process, unchecked, healthy or unhealthy
 	Weight canary.Weight `json:"weight"`
+	// Instances are those of a backend elsewhere, and such as a reload took out that still
+	// have requests.
+	Instances []InstanceView `json:"instances,omitempty"`
 }
 
 // RuntimeView tells who set weights at run time, and why.
@@ -89,6 +92,16 @@ func (p *Router) Route(id string) (View, error) {
 	return p.view(r), nil
 }
 
+// Backend gives the instances of a backend elsewhere, nil if there is none.
+func (p *Router) Backend(name string) []InstanceView {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if b := p.backends[name]; b != nil {
+		return p.instances(b)
+	}
+	return nil
+}
+
 // Audit gives at most limit changes older than before, newest first. errs: Unavailable.
 func (p *Router) Audit(ctx context.Context, route string, before int64, limit int) ([]weights.Entry, error) {
 	if p.store == nil {
@@ -112,7 +125,7 @@ func (p *Router) view(r *route) View {
 	}
 	for i := range r.arms {
 		b := r.arms[i].backend
-		v.Backends = append(v.Backends, BackendView{b.Name, b.Kind, b.Store, b.state(), r.arms[i].weight})
+		v.Backends = append(v.Backends, BackendView{b.Name, b.Kind, b.Store, b.state(), r.arms[i].weight, p.instances(b)})
 	}
 	if set {
 		v.Runtime = &RuntimeView{

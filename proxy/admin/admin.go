@@ -11,6 +11,8 @@ import (
 	"net/netip"
 	"strings"
 
+	"github.com/gorilla/mux"
+
 	"banyan/modules/kernel/errs"
 	"banyan/modules/kernel/rest"
 	"banyan/modules/kernel/web"
@@ -33,6 +35,8 @@ type Options struct {
 	Stop <-chan struct{}
 	// Playbooks keeps the journal of playbooks; without it there are none.
 	Playbooks *playbook.Host
+	// Rest answers all other paths, under the same conditions; nil: none.
+	Rest http.Handler
 }
 
 // New makes the API; its paths start with /admin/v1/. errs: Invalid when the listener
@@ -54,11 +58,19 @@ func New(o Options) (http.Handler, error) {
 	}
 	a.mountMoves(r)
 	mountPlaybooks(r, o.Playbooks)
+	if o.Rest != nil {
+		r.PathPrefix("/").MatcherFunc(notAdmin).Handler(o.Rest)
+	}
 	guard := guarded(r, local && o.Token == "")
 	if o.Token != "" {
 		guard = withToken(guard, o.Token)
 	}
 	return guard, nil
+}
+
+// notAdmin leaves the API's own paths their own 404 and 405.
+func notAdmin(r *http.Request, _ *mux.RouteMatch) bool {
+	return !strings.HasPrefix(r.URL.Path, "/admin/")
 }
 
 // Loopback tells whether only this machine can reach an address.

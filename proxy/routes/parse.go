@@ -181,7 +181,7 @@ func (d *reader) backend(e entry) Backend {
 	if !isName(e.key, "-") {
 		d.wrong(e.line, "the backend's name %q is not allowed: use lower-case letters, digits and -, a letter first", e.key)
 	}
-	m := d.fields(e.value, what, "kind", "url", "protocol", "store", "health", "timeout")
+	m := d.fields(e.value, what, "kind", "url", "urls", "protocol", "store", "health", "timeout", "outlier", "slowStart")
 	if m["kind"] == nil && e.value.Kind == yaml.MappingNode {
 		d.wrong(e.line, "%s has no kind: write \"kind: inproc\" or \"kind: http\"", what)
 	}
@@ -194,37 +194,19 @@ func (d *reader) backend(e entry) Backend {
 	}
 	b.Timeout = d.duration(m["timeout"], "the timeout of "+what, DefaultTimeout, time.Millisecond, 10*time.Minute)
 	b.Protocol = d.word(m["protocol"], "the protocol of "+what, "", H2C)
-	d.address(m["url"], what, e.line, &b)
+	d.instances(m, what, &b)
 	if n := m["health"]; n != nil {
 		b.Health = d.health(n, what)
 	}
+	d.balanced(m, what, &b)
 	if b.Kind == Inproc {
-		for _, key := range []string{"url", "protocol", "health", "timeout"} {
+		for _, key := range []string{"url", "urls", "protocol", "health", "timeout", "outlier", "slowStart"} {
 			if n := m[key]; n != nil {
 				d.wrong(n.Line, "%s is in this process and needs no %s: remove it", what, key)
 			}
 		}
 	}
 	return b
-}
-
-func (d *reader) address(n *yaml.Node, what string, line int, b *Backend) {
-	if n == nil {
-		if b.Kind == HTTP {
-			d.wrong(line, "%s has no url: write such as \"url: http://127.0.0.1:8081\"", what)
-		}
-		return
-	}
-	s, _ := d.text(n, "the url of "+what)
-	u, err := url.Parse(s)
-	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
-		d.wrong(n.Line, "the url of %s is %q: write http:// or https://, host and port", what, s)
-		return
-	}
-	if (u.Path != "" && u.Path != "/") || u.RawQuery != "" || u.Fragment != "" || u.User != nil {
-		d.wrong(n.Line, "the url of %s may only have a scheme, host and port", what)
-	}
-	b.URL = u.Scheme + "://" + u.Host
 }
 
 func (d *reader) health(n *yaml.Node, what string) Health {

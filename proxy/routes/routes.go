@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"time"
 
+	"banyan/proxy/balance"
 	"banyan/proxy/canary"
 )
 
@@ -39,7 +40,8 @@ const (
 type Backend struct {
 	Name    string
 	Kind    Kind
-	URL     string        // http only: scheme and host
+	URL     string        // http only: scheme and host; of several instances the first
+	urls    string        // all instances with spaces between; a text, so that == compares backends
 	Store   string        // whose data it serves; "" when undeclared
 	Health  Health        // zero Interval: not checked
 	Timeout time.Duration // of one try, to the answer's head
@@ -47,7 +49,11 @@ type Backend struct {
 	Protocol string
 	// Trusted are the hops before the router that are believed, see TrustedProxies.
 	Trusted string
-	Line    int
+	// Outlier says when one of several instances is left out for its failures.
+	Outlier balance.Outlier
+	// SlowStart is how long an instance that came, or came back, gets less than others.
+	SlowStart time.Duration
+	Line      int
 }
 
 // Health says how a backend is checked.
@@ -202,6 +208,3 @@ func Default() *Config { return &Config{Backends: []Backend{defaultMonolith()}} 
 func defaultMonolith() Backend {
 	return Backend{Name: Monolith, Kind: Inproc, Store: Monolith, Timeout: DefaultTimeout}
 }
-
-// DefaultTimeout of an HTTP backend that names none.
-const DefaultTimeout = 5 * time.Second

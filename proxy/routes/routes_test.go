@@ -4,10 +4,13 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"banyan/modules/kernel/errs"
+	"banyan/proxy/balance"
 	"banyan/proxy/canary"
 	"banyan/proxy/routes"
 )
@@ -180,6 +183,71 @@ func TestFingerprint(t *testing.T) {
 	}
 }
 
+// TestBadInstances: what is wrong with addresses and their balance, with the line.
+func TestBadInstances(t *testing.T) {
+	for _, c := range []struct{ name, file, want string }{
+		{"both addresses", "version: 1\nbackends:\n  a: { kind: http, url: \"http://h\", urls: [\"http://i\"] }", ":3: backend a has both url and urls"},
+		{"no addresses", "version: 1\nbackends:\n  a: { kind: http, urls: [] }", ":3: the urls of backend a are empty"},
+		{"an address twice", "version: 1\nbackends:\n  a:\n    kind: http\n    urls:\n      - http://h\n      - http://h/", ":7: backend a has the url http://h twice"},
+		{"a bad address", "version: 1\nbackends:\n  a: { kind: http, urls: [\"http://h\", \"h:1\"] }", "the url of backend a is \"h:1\""},
+		{"not a list", "version: 1\nbackends:\n  a: { kind: http, urls: \"http://h\" }", "the urls of backend a must be a list"},
+		{"too many", "version: 1\nbackends:\n  a: { kind: http, urls: [" + strings.Repeat("\"http://h\",", 33) + "] }", "32 is the most"},
+		{"outlier key", "version: 1\nbackends:\n  a: { kind: http, url: \"http://h\", outlier: { failure: 5 } }", "did you mean \"failures\"?"},
+		{"outlier bounds", "version: 1\nbackends:\n  a: { kind: http, url: \"http://h\", outlier: { base: 10s, max: 1s } }", "less than its base of 10s"},
+		{"slow start", "version: 1\nbackends:\n  a: { kind: http, url: \"http://h\", slowStart: 1 }", "write a duration with its unit"},
+		{"in process", "version: 1\nbackends:\n  a: { kind: inproc, slowStart: 1s }", "is in this process and needs no slowStart"},
+	} {
+		if _, err := routes.Parse("routes.yaml", []byte(c.file)); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: got  %v\nwant …%s…", c.name, err, c.want)
+		}
+	}
+}
+
+// TestInstances reads what a backend says of its instances, and what holds if it is silent.
+func TestInstances(t *testing.T) {
+	c, err := routes.Parse("routes.yaml", []byte(`version: 1
+backends:
+  monolith: { kind: inproc }
+  one:  { kind: http, url: "http://h:1/" }
+  many: { kind: http, urls: ["http://h:1", "https://h:2"], outlier: { failures: 0, base: 2m }, slowStart: 0s }
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]struct {
+		urls    []string
+		outlier balance.Outlier
+		slow    time.Duration
+	}{
+		"monolith": {},
+		"one":      {[]string{"http://h:1"}, balance.Outlier{Failures: 5, Base: 5 * time.Second, Max: time.Minute}, 10 * time.Second},
+		"many":     {[]string{"http://h:1", "https://h:2"}, balance.Outlier{Base: 2 * time.Minute, Max: 2 * time.Minute}, 0},
+	} {
+		b, _ := c.Backend(name)
+		if !slices.Equal(b.Instances(), want.urls) || b.Outlier != want.outlier || b.SlowStart != want.slow {
+			t.Errorf("%s: %+v", name, b)
+		}
+		if len(want.urls) > 0 && b.URL != want.urls[0] {
+			t.Errorf("%s: the first url is %s", name, b.URL)
+		}
+	}
+}
+
+func TestForeign(t *testing.T) {
+	c, err := routes.Foreign("http://127.0.0.1:3000")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if b, _ := c.Backend(routes.Monolith); b.Kind != routes.HTTP || b.URL != "http://127.0.0.1:3000" || len(b.Instances()) != 1 || c.File != "" {
+		t.Errorf("%+v", c)
+	}
+	for _, bad := range []string{"", "127.0.0.1:3000", "ftp://x", "http://x/path", "http://u:p@x"} {
+		if _, err := routes.Foreign(bad); errs.CodeOf(err) != errs.Invalid {
+			t.Errorf("%q: %v", bad, err)
+		}
+	}
+}
+
 func TestNoRoutesMeansMonolith(t *testing.T) {
 	c, err := routes.Parse("routes.yaml", []byte("version: 1\n"))
 	if err != nil {
@@ -228,6 +296,9 @@ func TestWeightsOfARoute(t *testing.T) {
 
 func FuzzParse(f *testing.F) {
 	f.Add(head + "  - { id: r, match: { paths: [/x] } }\n")
+	f.Add("version: 1\nbackends:\n  a: { kind: http, urls: [\"http://h:1\", \"http://h:2\"], outlier: { failures: 5, base: 5s, max: 60s }, slowStart: 10s, health: { path: /x } }\n")
+	f.Add(head + "  - { id: s, match: { methods: [GET], paths: [\"/x/{a}/**\"] }, stateful: { aggregate: [path:a], participant: b }, backends: { monolith: 90%, b: 10% } }\n")
+	f.Add("version: 1\nbackends: [\nroutes: &a [*a]\n---\n{{}}")
 	f.Fuzz(func(t *testing.T, file string) {
 		c, err := routes.Parse("routes.yaml", []byte(file))
 		if (c == nil) == (err == nil) {

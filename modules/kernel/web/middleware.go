@@ -27,6 +27,8 @@ type Edge struct {
 	Metrics *Metrics
 	MaxBody int64         // bytes; no handler may allow more
 	Timeout time.Duration // for a whole request; 0 for streams
+	// Bare leaves answers without a request id of ours: they are another program's.
+	Bare bool
 }
 
 // Wrap puts the middleware around a handler, in the order that keeps log and metrics
@@ -39,6 +41,9 @@ func (e Edge) Wrap(next http.Handler) http.Handler {
 	}
 	if e.Log != nil {
 		next = AccessLog(e.Log)(next)
+	}
+	if e.Bare {
+		return next
 	}
 	return RequestIDs(next)
 }

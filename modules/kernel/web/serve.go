@@ -12,7 +12,8 @@ import (
 	"time"
 )
 
-// ServerOptions bound what clients may cost. Zero means the default named.
+// ServerOptions bound what clients may cost. Zero means the default named, a negative
+// time none.
 type ServerOptions struct {
 	ReadTimeout  time.Duration // for header and body: 15 s
 	WriteTimeout time.Duration // from the end of the header to the last byte: 60 s
@@ -21,8 +22,10 @@ type ServerOptions struct {
 	// DrainDelay is how long the server goes on with readiness failing before it stops
 	// listening, so that balancers look elsewhere first. 0 is none.
 	DrainDelay time.Duration
-	OnDrain    func()    // called as the drain begins, to fail readiness
-	ErrorLog   io.Writer // for what net/http has to say; nil discards it
+	// Asterisk gives OPTIONS * to the handler, as a proxy must; else net/http answers it.
+	Asterisk bool
+	OnDrain  func()    // called as the drain begins, to fail readiness
+	ErrorLog io.Writer // for what net/http has to say; nil discards it
 }
 
 const (
@@ -65,7 +68,10 @@ func Serve(ctx context.Context, l net.Listener, h http.Handler, o ServerOptions)
 		WriteTimeout:      o.WriteTimeout,
 		IdleTimeout:       o.IdleTimeout,
 		MaxHeaderBytes:    maxHeader - maxHeaderSlop,
-		ErrorLog:          log.New(o.ErrorLog, "", 0),
+
+		DisableGeneralOptionsHandler: o.Asterisk,
+
+		ErrorLog: log.New(o.ErrorLog, "", 0),
 		// Requests outlive the signal that stops the server.
 		BaseContext: func(net.Listener) context.Context { return context.WithoutCancel(ctx) },
 	}

@@ -1,0 +1,72 @@
+package balance
+
+import "time"
+
+// Outlier says when an instance is ejected, and for how long.
+type Outlier struct {
+	Failures int // in a row; 0: it never is
+	// Base is how long the first time, doubled each further time, up to Max.
+	Base, Max time.Duration
+}
+
+// Record is what is held against an instance. The zero Record is nothing.
+type Record struct {
+	Failed    int       // failures in a row
+	Ejections int       // in a row: forgotten when it did well for Outlier.Max
+	Until     time.Time // it is, or was, ejected until then
+}
+
+// Ejected tells whether the instance is left out.
+func (r Record) Ejected(now time.Time) bool { return now.Before(r.Until) }
+
+// Fail is the record after a failure. Room says whether one more may be ejected (see Room);
+// random, 0 to 1, spreads the ends of ejections. One that is ejected has nothing added:
+// those requests were under way already. After an ejection the first failure is enough
+// for the next one.
+func (r Record) Fail(o Outlier, now time.Time, random float64, room bool) Record {
+	if r.Ejected(now) {
+		return r
+	}
+	r.Failed++
+	if o.Failures == 0 || r.Failed < o.Failures || !room {
+		return r
+	}
+	r.Ejections++
+	r.Failed = o.Failures - 1
+	r.Until = now.Add(Backoff(o, r.Ejections, random))
+	return r
+}
+
+// Pass is the record after an answer.
+func (r Record) Pass(o Outlier, now time.Time) Record {
+	if r.Ejected(now) {
+		return r
+	}
+	r.Failed = 0
+	if now.Sub(r.Until) >= o.Max {
+		r.Ejections = 0
+	}
+	return r
+}
+
+// Suspect tells whether the instance would be ejected if there were room. It should get
+// LeastShare of its usual traffic: enough to see it recover.
+func (r Record) Suspect(o Outlier) bool { return o.Failures > 0 && r.Failed >= o.Failures }
+
+// Clean tells whether nothing is held against the instance.
+func (r Record) Clean() bool { return r.Failed == 0 && r.Ejections == 0 }
+
+// Backoff is how long the n-th ejection in a row lasts: Base doubled n-1 times, Max at
+// most, less up to a fifth by random (0 to 1), so that instances do not all come back at
+// one moment.
+func Backoff(o Outlier, n int, random float64) time.Duration {
+	d := min(o.Base, o.Max)
+	for i := 1; i < n && d < o.Max; i++ {
+		d = min(2*d, o.Max)
+	}
+	return d - time.Duration(min(max(random, 0), 1)*float64(d)/5)
+}
+
+// Room tells whether one more of n instances may be ejected: at most half of them are,
+// and so never the only one.
+func Room(ejected, n int) bool { return 2*(ejected+1) <= n }
