@@ -15,6 +15,7 @@ import (
 	"banyan/modules/kernel/rest"
 	"banyan/modules/kernel/web"
 	"banyan/proxy"
+	"banyan/proxy/usage"
 )
 
 // ActorHeader says who asks for a change. It is what the caller claims: the audit log
@@ -24,6 +25,8 @@ const ActorHeader = "X-Banyan-Actor"
 // Options are what the API is made of.
 type Options struct {
 	Router *proxy.Router
+	// Usage is what GET /admin/v1/usage shows; nil: nothing is counted.
+	Usage *usage.Usage
 	// Listen is the address of the listener, as a flag or a net.Listener gives it.
 	Listen string
 	// Token is the bearer token that requests must have; "" only on the loopback.
@@ -37,7 +40,7 @@ func New(o Options) (http.Handler, error) {
 	if !local && o.Token == "" {
 		return nil, errs.E(errs.Invalid, "the admin API listens on %s, which others can reach: give it a token, or listen on 127.0.0.1", o.Listen)
 	}
-	a := &api{router: o.Router}
+	a := &api{router: o.Router, counted: o.Usage}
 	r := web.NewRouter()
 	r.Handle("/admin/v1/routes", rest.Handler(a.list)).Methods(http.MethodGet)
 	r.Handle("/admin/v1/audit", rest.Handler(a.audit)).Methods(http.MethodGet)
@@ -47,6 +50,7 @@ func New(o Options) (http.Handler, error) {
 		r.Handle("/admin/v1/routes/{id:[^/:]+}:"+string(action), a.act(action)).Methods(http.MethodPost)
 	}
 	a.mountMoves(r)
+	a.mountSights(r)
 	guard := guarded(r, local && o.Token == "")
 	if o.Token != "" {
 		guard = withToken(guard, o.Token)

@@ -13,10 +13,14 @@ import (
 	"banyan/modules/kernel/rest"
 	"banyan/modules/kernel/web"
 	"banyan/proxy"
+	"banyan/proxy/usage"
 	"banyan/proxy/weights"
 )
 
-type api struct{ router *proxy.Router }
+type api struct {
+	router  *proxy.Router
+	counted *usage.Usage // nil: nothing is counted
+}
 
 // RouteList is the answer of GET /admin/v1/routes.
 type RouteList struct {
