@@ -65,7 +65,7 @@ func serve(ctx context.Context, s *serveSettings, p service.Process) (err error)
 // run serves on both listeners and keeps the loops going; when one of them fails, all
 // stop.
 func (b *banyan) run(ctx context.Context, svc *service.Service, s *serveSettings, public, private net.Listener, stdout io.Writer) error {
-	api, err := admin.New(admin.Options{Router: b.router, Listen: private.Addr().String(), Token: *s.adminToken})
+	api, err := admin.New(admin.Options{Router: b.router, Usage: b.usage, Listen: private.Addr().String(), Token: *s.adminToken})
 	if err != nil {
 		return err
 	}
