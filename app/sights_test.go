@@ -19,21 +19,7 @@ func TestSightsOnATerminal(t *testing.T) {
 		_, _ = io.WriteString(w, `{"airports":[]}`)
 	}))
 	t.Cleanup(away.Close)
-	file := filepath.Join(t.TempDir(), "routes.yaml")
-	text := fmt.Sprintf(`version: 1
-backends:
-  monolith: { kind: inproc, store: monolith }
-  flights: { kind: http, url: "%s", store: monolith }
-routes:
-  - id: airports
-    match: { methods: [GET], paths: [/v1/airports] }
-    backends: { monolith: 100%%, flights: 0%% }
-    shadow: { backend: flights, percent: 100%% }
-`, away.URL)
-	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	s := serveIn(t, "--data-dir", t.TempDir(), "--sample-data", "--routes", file)
+	s := serveIn(t, "--data-dir", t.TempDir(), "--sample-data", "--routes", shadowingFile(t, away.URL))
 	for range 3 {
 		want(t, 200, "GET", s.url+"/v1/airports", "")
 	}
@@ -75,6 +61,26 @@ routes:
 			t.Errorf("banyan %s: exit code %d, not %d: %s%s", strings.Join(c.args, " "), code, c.code, out, stderr)
 		}
 	}
+}
+
+// shadowingFile writes a routes.yaml whose route of airports is shadowed, all of it.
+func shadowingFile(t *testing.T, away string) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "routes.yaml")
+	text := fmt.Sprintf(`version: 1
+backends:
+  monolith: { kind: inproc, store: monolith }
+  flights: { kind: http, url: "%s", store: monolith }
+routes:
+  - id: airports
+    match: { methods: [GET], paths: [/v1/airports] }
+    backends: { monolith: 100%%, flights: 0%% }
+    shadow: { backend: flights, percent: 100%% }
+`, away)
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
 }
 
 func has(text string, parts []string) bool {

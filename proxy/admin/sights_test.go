@@ -29,8 +29,9 @@ routes:
     shadow: { backend: flights, percent: 100%% }
 `
 
-// TestSights: usage, differences and the export, as the API answers them.
-func TestSights(t *testing.T) {
+// newSights serves the API of a router that counts and shadows.
+func newSights(t *testing.T) (*proxy.Router, *httptest.Server) {
+	t.Helper()
 	says := func(price string) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "application/json")
@@ -60,7 +61,12 @@ func TestSights(t *testing.T) {
 	}
 	s := httptest.NewServer(web.RequestIDs(h))
 	t.Cleanup(s.Close)
+	return p, s
+}
 
+// TestSights: usage, differences and the export, as the API answers them.
+func TestSights(t *testing.T) {
+	p, s := newSights(t)
 	for i := range 5 {
 		p.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(t.Context(), http.MethodGet, fmt.Sprintf("/v1/flights/%d?q=hush", i), nil))
 	}

@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"crypto/sha256"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"mime"
@@ -81,6 +82,9 @@ type comparer struct {
 
 func (c *comparer) headers(old, later http.Header) {
 	for _, name := range []string{"Content-Type", "Cache-Control"} {
+		if old.Get(name) == later.Get(name) {
+			continue
+		}
 		if a, b := canonical(old.Get(name)), canonical(later.Get(name)); a != b {
 			c.report("header:"+strings.ToLower(name), quote(a), quote(b))
 		}
@@ -157,7 +161,7 @@ func parse(body []byte) (any, bool) {
 		return nil, false
 	}
 	_, err := d.Token()
-	return v, err == io.EOF //nolint:errorlint // a Decoder gives it as it is
+	return v, errors.Is(err, io.EOF)
 }
 
 func digest(body []byte) string {

@@ -14,14 +14,13 @@ import (
 // pair is a request, with the answer that the client got.
 type pair struct {
 	route   *Route
-	request *http.Request
+	request *http.Request // its context is the client's, and not used
+	id      string        // of the request
 	old     answer
 	body    *bytes.Buffer
-	held    int64 // bytes of the process's bound
+	asked   *bytes.Buffer // the answer to a copy, one at a time; nil before
+	held    int64         // bytes of the process's bound
 }
-
-// maxPooled bounds the buffers that wait for their next use.
-const maxPooled = 256 << 10
 
 func (p *pair) reserve(n int64) bool {
 	if s := p.route.shadower; s.held.Add(n) > maxHeld {
@@ -36,18 +35,11 @@ func (p *pair) release() {
 	s := p.route.shadower
 	s.held.Add(-p.held)
 	p.held = 0
-	if p.body.Cap() <= maxPooled {
-		p.body.Reset()
-		s.buffers.Put(p.body)
+	s.giveBack(p.body)
+	if p.asked != nil {
+		s.giveBack(p.asked)
 	}
-	p.body = nil
-}
-
-// withoutClient is the context that a copy starts from: the client's going away must not
-// end it, and of the client's request it keeps the id alone.
-func withoutClient(r *http.Request) context.Context {
-	ctx := context.WithValue(context.Background(), http.ServerContextKey, &http.Server{}) // an answer that breaks off is then a panic, as in a server
-	return web.WithRequestID(ctx, web.RequestID(r.Context()))
+	p.body, p.asked = nil, nil
 }
 
 // compare asks the new side, and sometimes the old one again.
@@ -82,14 +74,16 @@ func (p *pair) compare(ctx context.Context) {
 
 // ask sends one copy. The outcome says why there is nothing to compare, "" if there is.
 func (p *pair) ask(ctx context.Context, side Side) (got *answer, why outcome) {
-	// The request's context has what a copy needs; the worker's ends with the process.
-	own, cancel := context.WithTimeout(p.request.Context(), p.route.plan.Timeout)
+	// Not the client's context: its going away must not end the copy.
+	ctx, cancel := context.WithTimeout(web.WithRequestID(ctx, p.id), p.route.plan.Timeout)
 	defer cancel()
-	stop := context.AfterFunc(ctx, cancel)
-	defer stop()
-	r := p.request.Clone(own)
+	// With this an answer that breaks off is a panic, as in a server.
+	r := p.request.Clone(context.WithValue(ctx, http.ServerContextKey, &p.route.shadower.server))
 	r.Header.Set(Header, "1")
-	r.Body = http.NoBody
+	if p.asked == nil {
+		p.asked = p.route.shadower.buffer()
+	}
+	p.asked.Reset()
 	s := &sink{pair: p, header: http.Header{}}
 	if err := s.run(side, r); err != nil {
 		if s.tooLarge {
@@ -98,7 +92,7 @@ func (p *pair) ask(ctx context.Context, side Side) (got *answer, why outcome) {
 		return nil, failed
 	}
 	s.WriteHeader(http.StatusOK)
-	s.answer.body = s.body.Bytes()
+	s.answer.body = p.asked.Bytes()
 	return &s.answer, ""
 }
 
@@ -107,7 +101,6 @@ type sink struct {
 	pair     *pair
 	header   http.Header
 	answer   answer
-	body     bytes.Buffer
 	tooLarge bool
 }
 
@@ -146,11 +139,11 @@ var errTooLarge = errors.New("the answer is larger than what is compared")
 func (s *sink) Write(b []byte) (int, error) {
 	s.WriteHeader(http.StatusOK)
 	n := int64(len(b))
-	if int64(s.body.Len())+n > s.pair.route.plan.Settings.MaxBody || !s.pair.reserve(n) {
+	if int64(s.pair.asked.Len())+n > s.pair.route.plan.Settings.MaxBody || !s.pair.reserve(n) {
 		s.tooLarge = true
 		return 0, errTooLarge
 	}
-	return s.body.Write(b)
+	return s.pair.asked.Write(b)
 }
 
 // Flush implements http.Flusher for handlers that look for it.

@@ -13,6 +13,7 @@
 package shadow
 
 import (
+	"bytes"
 	"context"
 	"math/rand/v2"
 	"net/http"
@@ -37,8 +38,9 @@ const (
 	workers    = 4
 	maxQueue   = 256
 	maxHeld    = 64 << 20 // bytes of answers that are kept for comparison
-	noiseEvery = 8        // of so many comparisons one asks the old side again
-	noiseFirst = 32       // but of the first ones, every one does
+	maxPooled  = 256 << 10
+	noiseEvery = 8  // of so many comparisons one asks the old side again
+	noiseFirst = 32 // but of the first ones, every one does
 )
 
 // Side sends a request to one backend, once. The error means that there was no answer.
@@ -59,6 +61,7 @@ type Shadower struct {
 	queue   chan *pair
 	held    atomic.Int64 // bytes
 	buffers sync.Pool
+	server  http.Server // stands for the one that a copy seems to come through
 	metrics metrics
 
 	mu     sync.Mutex
@@ -126,6 +129,21 @@ func (s *Shadower) Reset(route string) error {
 
 func notShadowed(route string) error {
 	return errs.E(errs.NotFound, "route %s is not shadowed: give it a shadow in routes.yaml, or see banyan routes list", route)
+}
+
+func (s *Shadower) buffer() *bytes.Buffer {
+	if b, ok := s.buffers.Get().(*bytes.Buffer); ok {
+		return b
+	}
+	return &bytes.Buffer{}
+}
+
+// giveBack takes a buffer for its next use, unless it has become too large to keep.
+func (s *Shadower) giveBack(b *bytes.Buffer) {
+	if b.Cap() <= maxPooled {
+		b.Reset()
+		s.buffers.Put(b)
+	}
 }
 
 // chosen decides by lot whether a request is copied.

@@ -1,8 +1,9 @@
 package shadow
 
 import (
-	"bytes"
 	"net/http"
+
+	"banyan/modules/kernel/web"
 )
 
 // Tee is the client's ResponseWriter; what it writes is kept as well, up to the route's
@@ -28,13 +29,9 @@ func (r *Route) Tee(w http.ResponseWriter, req *http.Request) *Tee {
 		r.tally.count(dropped)
 		return nil
 	}
-	body, _ := s.buffers.Get().(*bytes.Buffer)
-	if body == nil {
-		body = &bytes.Buffer{}
-	}
-	return &Tee{ResponseWriter: w, route: r, pair: &pair{
-		route: r, request: req.Clone(withoutClient(req)), body: body, //nolint:contextcheck // see withoutClient
-	}}
+	kept := *req // handlers may change what they are given
+	kept.Header, kept.Body = req.Header.Clone(), http.NoBody
+	return &Tee{ResponseWriter: w, route: r, pair: &pair{route: r, request: &kept, id: web.RequestID(req.Context()), body: s.buffer()}}
 }
 
 // WriteHeader implements http.ResponseWriter.

@@ -56,52 +56,8 @@ func TestTemplates(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	uuid := func(i int) string { return fmt.Sprintf("%08x-1c2d-4e5f-8a9b-%012x", i*2654435761, i) }
-	slug := func(i int) string {
-		letters := []byte("aaa")
-		for j := range letters {
-			letters[j] += byte(i / []int{1, 26, 676}[j] % 26)
-		}
-		return "the-" + string(letters) + "-shoe"
-	}
-	stream := []struct {
-		method, path, want string
-		times              int
-	}{
-		{"GET", "/api/v1/orders/%d", "/api/v1/orders/{id}", 250},
-		{"POST", "/api/v1/orders", "/api/v1/orders", 120},
-		{"GET", "/api/v1/users/%s", "/api/v1/users/{id}", 60},
-		{"GET", "/api/v1/users/%s/orders/%d", "/api/v1/users/{id}/orders/{id2}", 60},
-		{"GET", "/api/v1/catalogue", "/api/v1/catalogue", 400},
-		{"GET", "/products/~", "/products/{id}", 300},
-		{"GET", "/flights/AA%03d-LAX-20260517/seats", "/flights/{id}/seats", 60},
-		{"GET", "/airports/JFK", "/airports/{id}", 30},
-		{"GET", "/api/v1/reports", "/api/v1/reports", 30},
-		{"GET", "/v1/fares/f%d?customer=hush", "/v1/fares/{fare}", 250},
-		{"GET", "/health", "/health", 5},
-		{"GET", "/", "/", 5},
-	}
-	total := 0
-	for _, s := range stream {
-		for i := range s.times {
-			path := s.path
-			switch {
-			case strings.Contains(path, "~"):
-				path = strings.ReplaceAll(path, "~", slug(i))
-			case strings.Contains(path, "%s"):
-				args := []any{uuid(i), i}
-				path = fmt.Sprintf(path, args[:strings.Count(path, "%")]...)
-			case strings.Contains(path, "%"):
-				path = fmt.Sprintf(path, i)
-			}
-			r := httptest.NewRequestWithContext(t.Context(), s.method, path, strings.NewReader(strings.Repeat("b", 3*len(s.method[3:]))))
-			p.ServeHTTP(httptest.NewRecorder(), r)
-			total++
-		}
-	}
-	for i := range 200 { // somebody looks for holes
-		p.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(t.Context(), "GET", fmt.Sprintf("/nothing/%s.php", slug(i)), nil))
-	}
+	stream := aStream()
+	total := send(t, p, stream)
 	report := u.Report(usage.SinceStart, 100)
 	found := map[string]usage.Endpoint{}
 	for _, e := range report.Endpoints {
@@ -115,6 +71,12 @@ func TestTemplates(t *testing.T) {
 	if len(found) != len(stream) || report.Refused != 200 || report.Total.Requests != int64(total+200) {
 		t.Errorf("%d endpoints, %d refused, %d in all: %v", len(found), report.Refused, report.Total.Requests, report.Endpoints)
 	}
+	checkNumbers(t, report, found)
+}
+
+// checkNumbers looks at single endpoints, and at the advice.
+func checkNumbers(t *testing.T, report usage.Report, found map[string]usage.Endpoint) {
+	t.Helper()
 	if e := found["GET /v1/fares/{fare}"]; !e.Route || e.AwayShare != 1 {
 		t.Errorf("the known route: %+v", e)
 	}
@@ -147,10 +109,80 @@ func TestTemplates(t *testing.T) {
 	}
 }
 
+func uuid(i int) string { return fmt.Sprintf("%08x-1c2d-4e5f-8a9b-%012x", i*2654435761, i) }
+
+func slug(i int) string {
+
+	letters := []byte("aaa")
+	for j := range letters {
+		letters[j] += byte(i / []int{1, 26, 676}[j] % 26)
+	}
+	return "the-" + string(letters) + "-shoe"
+}
+
+// asked is part of a stream of requests, and the template that should be found.
+type asked struct {
+	method, path, want string
+	times              int
+}
+
+// aStream is what a shop's callers ask for; %d, %s and ~ stand for ids.
+func aStream() []asked {
+	return []asked{
+		{"GET", "/api/v1/orders/%d", "/api/v1/orders/{id}", 250},
+		{"POST", "/api/v1/orders", "/api/v1/orders", 120},
+		{"GET", "/api/v1/users/%s", "/api/v1/users/{id}", 60},
+		{"GET", "/api/v1/users/%s/orders/%d", "/api/v1/users/{id}/orders/{id2}", 60},
+		{"GET", "/api/v1/catalogue", "/api/v1/catalogue", 400},
+		{"GET", "/products/~", "/products/{id}", 300},
+		{"GET", "/flights/AA%03d-LAX-20260517/seats", "/flights/{id}/seats", 60},
+		{"GET", "/airports/JFK", "/airports/{id}", 30},
+		{"GET", "/api/v1/reports", "/api/v1/reports", 30},
+		{"GET", "/v1/fares/f%d?customer=hush", "/v1/fares/{fare}", 250},
+		{"GET", "/health", "/health", 5},
+		{"GET", "/", "/", 5},
+	}
+}
+
+// send plays the stream, and somebody who looks for holes; it counts the former.
+func send(t *testing.T, p http.Handler, stream []asked) (total int) {
+	t.Helper()
+	for _, s := range stream {
+		for i := range s.times {
+			path := s.path
+			switch {
+			case strings.Contains(path, "~"):
+				path = strings.ReplaceAll(path, "~", slug(i))
+			case strings.Contains(path, "%s"):
+				args := []any{uuid(i), i}
+				path = fmt.Sprintf(path, args[:strings.Count(path, "%")]...)
+			case strings.Contains(path, "%"):
+				path = fmt.Sprintf(path, i)
+			}
+			r := httptest.NewRequestWithContext(t.Context(), s.method, path, strings.NewReader(strings.Repeat("b", 3*len(s.method[3:]))))
+			p.ServeHTTP(httptest.NewRecorder(), r)
+			total++
+		}
+	}
+	for i := range 200 { // somebody looks for holes
+		p.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(t.Context(), "GET", fmt.Sprintf("/nothing/%s.php", slug(i)), nil))
+	}
+	return total
+}
+
 func exchange(method, path string, status int) *proxy.Exchange {
 	r := httptest.NewRequest(method, "/", nil)
 	r.URL.Path = path
 	return &proxy.Exchange{Request: r, Status: status, Began: time.Now(), Took: time.Millisecond, Out: 1}
+}
+
+// letters gives a word that nobody knows.
+func letters(random *rand.Rand, n int) string {
+	b := make([]byte, n)
+	for i := range b {
+		b[i] = "abcdefghijklmnopqrstuvwxyz"[random.IntN(26)]
+	}
+	return string(b)
 }
 
 // TestBounded: whatever is sent, memory stays within a constant, nothing is lost from
@@ -168,13 +200,7 @@ func TestBounded(t *testing.T) {
 		return m.HeapAlloc
 	}
 	random := rand.New(rand.NewPCG(1, 2))
-	word := func() string {
-		b := make([]byte, 3+random.IntN(60))
-		for i := range b {
-			b[i] = "abcdefghijklmnopqrstuvwxyz"[random.IntN(26)]
-		}
-		return string(b)
-	}
+	word := func() string { return letters(random, 3+random.IntN(60)) }
 	flood := func(n int) {
 		for i := range n {
 			path := ""
