@@ -276,6 +276,7 @@ func TestShadowTornAway(t *testing.T) {
 	away := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Length", "9")
 		_, _ = io.WriteString(w, "half")
+		_ = http.NewResponseController(w).Flush()
 		panic(http.ErrAbortHandler)
 	})
 	p, front, _ := shadowed(t, named("monolith"), true, startBackend(t, away).URL, "100%")
