@@ -322,3 +322,20 @@ func TestShadowShare(t *testing.T) {
 }
 
 func digestOf(file string) string { return routes.Digest([]byte(file)) }
+
+// TestShadowOfAFailover: when another backend answered in the home's place, there is
+// nothing to compare.
+func TestShadowOfAFailover(t *testing.T) {
+	away := startBackend(t, &answers{name: "new"})
+	file := strings.Replace(fmt.Sprintf(shadowFile, `http, url: "`+deadAddress(t)+`"`, away.URL, "100%"), "monolith: 100%, away: 0%", "monolith: 99%, away: 1%", 1)
+	w := start(t, file, nil)
+	for range 20 {
+		if status, body := ask(t, w.front.URL+"/v1/flights"); status != http.StatusOK || !strings.Contains(body, `"new`) {
+			t.Fatalf("the client got %d %s", status, body)
+		}
+	}
+	time.Sleep(20 * time.Millisecond)
+	if r := report(t, w.router); len(r.Outcomes) != 0 {
+		t.Errorf("outcomes %v", r.Outcomes)
+	}
+}
