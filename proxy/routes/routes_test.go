@@ -38,7 +38,7 @@ func TestSurface(t *testing.T) {
 	if a := reservations.Analysis; a == nil || len(a.Steps) != 5 || len(a.Metrics) != 3 || *a.Metrics[0].Min != 0.995 {
 		t.Errorf("analysis is %+v", a)
 	}
-	if len(c.Warnings) != 1 || !strings.Contains(c.Warnings[0], "surface.yaml:10: ") {
+	if len(c.Warnings) != 1 || !strings.Contains(c.Warnings[0], "surface.yaml:17: ") {
 		t.Errorf("warnings, one for each part that is not acted on yet: %q", c.Warnings)
 	}
 }
