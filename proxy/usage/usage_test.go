@@ -112,7 +112,6 @@ func checkNumbers(t *testing.T, report usage.Report, found map[string]usage.Endp
 func uuid(i int) string { return fmt.Sprintf("%08x-1c2d-4e5f-8a9b-%012x", i*2654435761, i) }
 
 func slug(i int) string {
-
 	letters := []byte("aaa")
 	for j := range letters {
 		letters[j] += byte(i / []int{1, 26, 676}[j] % 26)
