@@ -51,7 +51,7 @@ func (c *cli) newRoot() *cobra.Command {
 		SilenceErrors: true, SilenceUsage: true,
 	}
 	root.PersistentFlags().StringP(outputFlag, "o", "table", "how results are printed: table, json or yaml")
-	root.AddCommand(c.newServeCommand(), c.newProxyCommand(), c.newCheckConfigCommand(), c.newMigrateCommand(), newVersionCommand(), newRoutesCommand(), newAuditCommand(), c.newImportCommand(), newMovesCommand(), newParticipantCommand(), newModelCommand(), c.newPlaybookCommand())
+	root.AddCommand(c.newServeCommand(), c.newProxyCommand(), c.newCheckConfigCommand(), c.newMigrateCommand(), newVersionCommand(), newRoutesCommand(), newAuditCommand(), c.newImportCommand(), newMovesCommand(), newParticipantCommand(), newModelCommand(), c.newPlaybookCommand(), newUsageCommand(), newDiffCommand(), newExportCommand())
 	walk(root, func(cmd *cobra.Command) {
 		config.Defer(cmd.Flags())
 		config.Defer(cmd.PersistentFlags())

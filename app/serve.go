@@ -70,7 +70,9 @@ func serve(ctx context.Context, s *serveSettings, p service.Process) (err error)
 // run serves on both listeners and keeps the loops going; when one of them fails, all
 // stop.
 func (b *banyan) run(ctx context.Context, svc *service.Service, s *serveSettings, host *playbook.Host, public, private net.Listener, stdout io.Writer) error {
-	api, err := admin.New(admin.Options{Router: b.router, Listen: private.Addr().String(), Token: *s.adminToken, Playbooks: host, Stop: ctx.Done()})
+	api, err := admin.New(admin.Options{
+		Router: b.router, Usage: b.usage, Listen: private.Addr().String(), Token: *s.adminToken, Playbooks: host, Stop: ctx.Done(),
+	})
 	if err != nil {
 		return err
 	}

@@ -17,6 +17,7 @@ import (
 	"banyan/modules/reservations/reservationslocal"
 	"banyan/proxy"
 	"banyan/proxy/routes"
+	"banyan/proxy/usage"
 	"banyan/proxy/weights"
 )
 
@@ -33,13 +34,14 @@ type banyan struct {
 	reservations *reservationslocal.Service
 	feed         *reservationslocal.Feed
 	router       *proxy.Router
+	usage        *usage.Usage
 	public       http.Handler
 }
 
 // wire is the only place where contexts meet: reservations reads flights' events by the
 // same routing decision as any caller of them.
 func wire(ctx context.Context, svc *service.Service, d *data, s *serveSettings) (*banyan, error) {
-	b := &banyan{flights: flightslocal.New(d.flights)}
+	b := &banyan{flights: flightslocal.New(d.flights), usage: usage.New(nil)}
 	var err error
 	if b.reservations, err = reservationslocal.NewSQL(ctx, d.reservations, d.seats); err != nil {
 		return nil, err
@@ -52,7 +54,7 @@ func wire(ctx context.Context, svc *service.Service, d *data, s *serveSettings) 
 	b.router, err = proxy.New(ctx, proxy.Options{
 		Config: s.routes, Modules: map[string]http.Handler{routes.Monolith: monolith},
 		Weights: weights.New(d.proxy), Log: svc.Log, Registry: svc.Registry,
-		Handover: b.handover(svc, d, s),
+		Handover: b.handover(svc, d, s), Observers: []proxy.Observer{b.usage},
 	})
 	if err != nil {
 		return nil, err

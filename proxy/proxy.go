@@ -60,6 +60,7 @@ type Router struct {
 	handover Handover
 	movers   map[string]*mover
 	moved    chan struct{}
+	shadows  shadows
 
 	reading  sync.Mutex // one reading of the run-time weights at a time
 	mu       sync.Mutex // guards what tables are built from; never held over I/O
@@ -91,6 +92,9 @@ func New(ctx context.Context, o Options) (*Router, error) {
 	if p.metrics, err = newMetrics(o.Registry, p); err != nil {
 		return nil, err
 	}
+	if err := p.newShadows(o.Registry); err != nil {
+		return nil, err
+	}
 	if p.store != nil {
 		if p.rows, err = p.store.All(ctx); err != nil {
 			return nil, err
@@ -120,8 +124,17 @@ func (p *Router) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	p.serve(w, r, a, match)
 }
 
-// serve carries out a decision.
+// serve carries out a decision, and keeps what is to be compared.
 func (p *Router) serve(w http.ResponseWriter, r *http.Request, a *arm, match *target) {
+	if t := tee(w, r, a, match); t != nil {
+		p.serveTeed(t, r, a, match)
+		return
+	}
+	p.answer(w, r, a, match)
+}
+
+// answer lets the backend answer.
+func (p *Router) answer(w http.ResponseWriter, r *http.Request, a *arm, match *target) {
 	if match != nil && match.route.mover != nil {
 		p.serveOwned(w, r, match)
 		return

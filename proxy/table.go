@@ -5,6 +5,7 @@ import (
 
 	"banyan/proxy/canary"
 	"banyan/proxy/routes"
+	"banyan/proxy/shadow"
 	"banyan/proxy/weights"
 )
 
@@ -25,8 +26,9 @@ type route struct {
 	shifted bool         // some backend other than the home has a weight
 	seed    uint64
 	split   canary.Split
-	arms    []arm  // the home first
-	mover   *mover // nil unless the data moves with the traffic
+	arms    []arm         // the home first
+	mover   *mover        // nil unless the data moves with the traffic
+	shadow  *shadow.Route // nil unless copies are compared
 }
 
 // arm is a backend on a route.
@@ -67,6 +69,7 @@ func (p *Router) adopt(c *routes.Config, rows map[string]weights.Row, movers map
 			return err
 		}
 	}
+	p.shadow(t, backends)
 	p.dismiss(p.backends, backends)
 	p.config, p.rows, p.backends, p.movers = c, rows, backends, movers
 	p.table.Store(t)

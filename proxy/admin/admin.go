@@ -18,6 +18,7 @@ import (
 	"banyan/modules/kernel/web"
 	"banyan/proxy"
 	"banyan/proxy/playbook"
+	"banyan/proxy/usage"
 )
 
 // ActorHeader says who asks for a change. It is what the caller claims: the audit log
@@ -27,6 +28,8 @@ const ActorHeader = "X-Banyan-Actor"
 // Options are what the API is made of.
 type Options struct {
 	Router *proxy.Router
+	// Usage is what GET /admin/v1/usage shows; nil: nothing is counted.
+	Usage *usage.Usage
 	// Listen is the address of the listener, as a flag or a net.Listener gives it.
 	Listen string
 	// Token is the bearer token that requests must have; "" only on the loopback.
@@ -46,7 +49,7 @@ func New(o Options) (http.Handler, error) {
 	if !local && o.Token == "" {
 		return nil, errs.E(errs.Invalid, "the admin API listens on %s, which others can reach: give it a token, or listen on 127.0.0.1", o.Listen)
 	}
-	a := &api{router: o.Router, stop: o.Stop}
+	a := &api{router: o.Router, counted: o.Usage, stop: o.Stop}
 	r := web.NewRouter()
 	r.Handle("/admin/v1/routes", rest.Handler(a.list)).Methods(http.MethodGet)
 	r.Handle("/admin/v1/events", rest.Handler(a.events)).Methods(http.MethodGet)
@@ -58,6 +61,7 @@ func New(o Options) (http.Handler, error) {
 	}
 	a.mountMoves(r)
 	mountPlaybooks(r, o.Playbooks)
+	a.mountSights(r)
 	if o.Rest != nil {
 		r.PathPrefix("/").MatcherFunc(notAdmin).Handler(o.Rest)
 	}

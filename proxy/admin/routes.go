@@ -14,11 +14,13 @@ import (
 	"banyan/modules/kernel/rest"
 	"banyan/modules/kernel/web"
 	"banyan/proxy"
+	"banyan/proxy/usage"
 	"banyan/proxy/weights"
 )
 
 type api struct {
 	router  *proxy.Router
+	counted *usage.Usage // nil: nothing is counted
 	stop    <-chan struct{}
 	streams atomic.Int32 // of events
 }

@@ -38,6 +38,7 @@ func (d *reader) route(n *yaml.Node, c *Config) Route {
 	d.shadow(m["shadow"], what, &r)
 	d.stateful(m["stateful"], what, &r)
 	d.analysis(m["analysis"], what, &r)
+	d.shadowed(m["shadow"], what, c, &r)
 	if len(d.problems) == before {
 		d.shift(m["backends"], c, r)
 	}
@@ -172,38 +173,6 @@ func (r *Route) hasParam(name string) bool {
 func (r *Route) has(backend string) bool {
 	_, ok := r.Weights()[backend]
 	return ok
-}
-
-func (d *reader) shadow(n *yaml.Node, what string, r *Route) {
-	if n == nil {
-		return
-	}
-	m := d.fields(n, "the shadow of "+what, "backend", "percent", "maxBody", "ignore")
-	s := &Shadow{Percent: d.weight(m["percent"], "the shadow's percent of "+what)}
-	s.Backend = d.member(m["backend"], n.Line, "the shadow's backend of "+what, r)
-	s.MaxBody = d.size(m["maxBody"], "the shadow's maxBody of "+what, 64<<10, 16<<20)
-	for _, item := range d.items(m["ignore"], "the shadow's ignore of "+what) {
-		if path, ok := d.text(item, "an ignored field of "+what); ok {
-			if len(path) < 3 || path[:2] != "$." {
-				d.wrong(item.Line, "the shadow of %s ignores %q: write a JSON path such as $.generated_at", what, path)
-			}
-			s.Ignore = append(s.Ignore, path)
-		}
-	}
-	if !safe(r.Methods) {
-		d.wrong(n.Line, "%s may not be shadowed: a copy of an unsafe request would be carried out twice; name only GET, HEAD or OPTIONS in its methods, or remove the shadow", what)
-	}
-	d.warn(n.Line, "the shadow of %s is checked but not acted on by this version: no copies are sent", what)
-	r.Shadow = s
-}
-
-func safe(methods []string) bool {
-	for _, m := range methods {
-		if m != http.MethodGet && m != http.MethodHead && m != http.MethodOptions {
-			return false
-		}
-	}
-	return len(methods) > 0
 }
 
 // member reads a backend that must be one of the route's, and not its home.

@@ -41,7 +41,7 @@ func TestSurface(t *testing.T) {
 	if a := reservations.Analysis; a == nil || len(a.Steps) != 5 || len(a.Metrics) != 3 || *a.Metrics[0].Min != 0.995 {
 		t.Errorf("analysis is %+v", a)
 	}
-	if len(c.Warnings) != 2 || !strings.Contains(c.Warnings[0], "surface.yaml:10: ") {
+	if len(c.Warnings) != 1 || !strings.Contains(c.Warnings[0], "surface.yaml:17: ") {
 		t.Errorf("warnings, one for each part that is not acted on yet: %q", c.Warnings)
 	}
 }
@@ -105,6 +105,7 @@ func TestRefusals(t *testing.T) {
 		{"no store", route(get + ", backends: { monolith: 0%, c: 100% }"), "(shared, none), so the data would stay behind"},
 		{"shadow of any method", route("match: { paths: [/x] }, backends: { monolith: 100%, a: 0% }, shadow: { backend: a, percent: 1% }"), "may not be shadowed"},
 		{"shadow of POST", route("match: { methods: [GET, POST], paths: [/x] }, backends: { monolith: 100%, a: 0% }, shadow: { backend: a, percent: 1% }"), "may not be shadowed"},
+		{"shadow of a stateful route", route(get + ", backends: { monolith: 100%, a: 0% }, stateful: { aggregate: [query:f], participant: a }, shadow: { backend: a, percent: 1% }"), ":8: route r is stateful and may not be shadowed"},
 		{"shadow to home", route(get + ", shadow: { backend: monolith, percent: 1% }"), "other than monolith"},
 		{"method", route("match: { methods: [get], paths: [/x] }"), `has the method "get"`},
 		{"no match", route("backends: { monolith: 100% }"), "route r has no match"},

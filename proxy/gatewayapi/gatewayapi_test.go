@@ -1,0 +1,187 @@
+package gatewayapi_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"strings"
+	"testing"
+
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+
+	"banyan/proxy/canary"
+	"banyan/proxy/gatewayapi"
+	"banyan/proxy/routes"
+)
+
+const file = `version: 1
+backends:
+  monolith: { kind: http, url: "http://legacy.shop.svc.cluster.local:8080", store: s }
+  flights:  { kind: http, url: "http://flights:8081", store: s }
+  near:     { kind: http, url: "https://127.0.0.1:9443", store: s }
+  far:      { kind: http, url: "http://far.other.svc", store: s }
+  outside:  { kind: http, url: "http://www.example.org", store: s }
+  apart:    { kind: http, url: "http://apart" }
+routes:
+  - id: reads
+    match: { methods: [GET], paths: [/v1/flights, "/v1/flights/{flight_id}", "/v1/fl.ghts/{a}/x/{b}/**", /static/**] }
+    backends: { monolith: 94.99%, flights: 5.01%, near: 0% }
+    hashOn: [ header:X-Customer-Id ]
+    shadow: { backend: near, percent: 10% }
+    analysis: { steps: [5%], metrics: [{name: p99, maxRatio: 1.2}] }
+  - id: everywhere
+    match: { paths: [/v1/a] }
+    backends: { monolith: 0%, near: 30%, far: 30%, outside: 40% }
+  - id: seats
+    match: { paths: ["/v1/flights/{flight_id}/holds"] }
+    stateful: { aggregate: [path:flight_id], participant: apart }
+    backends: { monolith: 40%, apart: 60% }
+  - id: many
+    match: { methods: [GET, POST, DELETE], paths: [%s] }
+`
+
+// export writes the file's routes, with the weights of the file.
+func export(t *testing.T) gatewayapi.List {
+	t.Helper()
+	paths := make([]string, 100)
+	for i := range paths {
+		paths[i] = fmt.Sprintf("/many/%d", i)
+	}
+	c, err := routes.Parse("routes.yaml", fmt.Appendf(nil, strings.ReplaceAll(strings.ReplaceAll(file, "%", "%%"), "[%%s]", "[%s]"), strings.Join(paths, ", ")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var list []gatewayapi.Route
+	for _, r := range c.Routes {
+		list = append(list, gatewayapi.Route{Route: r, Weights: r.Weights()})
+	}
+	return gatewayapi.Export(c, list, gatewayapi.Options{Namespace: "shop", Gateway: "edge", Service: "banyan", Port: 8080})
+}
+
+// TestSchema: every manifest is an HTTPRoute, with no field that the API does not know,
+// within the limits of its schema and its rules.
+func TestSchema(t *testing.T) {
+	for _, item := range export(t).Items {
+		text, err := json.Marshal(item)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var r gatewayv1.HTTPRoute
+		d := json.NewDecoder(bytes.NewReader(text))
+		d.DisallowUnknownFields()
+		if err := d.Decode(&r); err != nil {
+			t.Fatalf("%s: %v", text, err)
+		}
+		if r.APIVersion != gatewayv1.GroupVersion.String() || r.Kind != "HTTPRoute" || len(r.Name) > 253 {
+			t.Errorf("it is a %s %s named %s", r.APIVersion, r.Kind, r.Name)
+		}
+		all := 0
+		for _, rule := range r.Spec.Rules {
+			all += len(rule.Matches)
+			checkRule(t, r.Name, rule)
+		}
+		if n := len(r.Spec.Rules); n < 1 || n > 16 || all > 128 || len(r.Spec.ParentRefs) != 1 {
+			t.Errorf("%s has %d rules with %d matches", r.Name, n, all)
+		}
+	}
+}
+
+func checkRule(t *testing.T, name string, rule gatewayv1.HTTPRouteRule) {
+	t.Helper()
+	if n := len(rule.Matches); n < 1 || n > 64 || len(rule.BackendRefs) < 1 || len(rule.BackendRefs) > 16 {
+		t.Errorf("%s has a rule with %d matches and %d backends", name, n, len(rule.BackendRefs))
+	}
+	sum := int32(0)
+	for _, b := range rule.BackendRefs {
+		sum += *b.Weight
+		if *b.Weight < 1 || b.Port == nil || *b.Port < 1 || len(b.Name) > 253 {
+			t.Errorf("%s has the backend %+v", name, b)
+		}
+	}
+	if sum != 10000 {
+		t.Errorf("the weights of %s sum to %d", name, sum)
+	}
+	for _, m := range rule.Matches {
+		v := *m.Path.Value
+		switch *m.Path.Type {
+		case gatewayv1.PathMatchExact, gatewayv1.PathMatchPathPrefix:
+			if !regexp.MustCompile(`^(?:[-A-Za-z0-9/._~!$&'()*+,;=:@]|[%][0-9a-fA-F]{2})+$`).MatchString(v) || v[0] != '/' || strings.Contains(v, "//") {
+				t.Errorf("%s has the path %s", name, v)
+			}
+		case gatewayv1.PathMatchRegularExpression:
+			if _, err := regexp.Compile(v); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		if m.Method != nil && !regexp.MustCompile(`^(GET|HEAD|POST|PUT|DELETE|CONNECT|OPTIONS|TRACE|PATCH)$`).MatchString(string(*m.Method)) {
+			t.Errorf("%s has the method %s", name, *m.Method)
+		}
+	}
+}
+
+// TestMeaning: each route says what the router does, or notes what it cannot say.
+func TestMeaning(t *testing.T) {
+	by := map[string]gatewayapi.HTTPRoute{}
+	for _, item := range export(t).Items {
+		by[item.Metadata.Name] = item
+	}
+	refs := func(name string) string { return fmt.Sprintf("%+v", by[name].Spec.Rules[0].BackendRefs) }
+	for name, want := range map[string]string{
+		"banyan-reads": "[{Name:legacy Namespace: Port:8080 Weight:9499} {Name:flights Namespace: Port:8081 Weight:501}]",
+		"banyan-everywhere": "[{Name:near Namespace: Port:9443 Weight:3000} {Name:far Namespace:other Port:80 Weight:3000} " +
+			"{Name:outside Namespace: Port:80 Weight:4000}]",
+		"banyan-seats":   "[{Name:banyan Namespace: Port:8080 Weight:10000}]",
+		"banyan-default": "[{Name:legacy Namespace: Port:8080 Weight:10000}]",
+		"banyan-many-3":  "[{Name:legacy Namespace: Port:8080 Weight:10000}]",
+	} {
+		if got := refs(name); got != want {
+			t.Errorf("%s goes to %s, want %s", name, got, want)
+		}
+	}
+	var matches []string
+	for _, m := range by["banyan-reads"].Spec.Rules[0].Matches {
+		matches = append(matches, m.Method+" "+m.Path.Type+" "+m.Path.Value)
+	}
+	want := `GET Exact /v1/flights, HEAD Exact /v1/flights, ` +
+		`GET RegularExpression ^/v1/flights/[^/]+$, HEAD RegularExpression ^/v1/flights/[^/]+$, ` +
+		`GET RegularExpression ^/v1/fl\.ghts/[^/]+/x/[^/]+(/.*)?$, HEAD RegularExpression ^/v1/fl\.ghts/[^/]+/x/[^/]+(/.*)?$, ` +
+		`GET PathPrefix /static, HEAD PathPrefix /static`
+	if got := strings.Join(matches, ", "); got != want {
+		t.Errorf("matches are %s, want %s", got, want)
+	}
+	if m := by["banyan-default"].Spec.Rules[0].Matches; len(m) != 1 || m[0].Path != (gatewayapi.PathMatch{Type: "PathPrefix", Value: "/"}) {
+		t.Errorf("the rest is matched by %+v", m)
+	}
+	for name, parts := range map[string][]string{
+		"banyan-reads":      {"hashOn is lost", "The shadow is not exported", "The analysis is not exported", "regular expressions"},
+		"banyan-everywhere": {"near is reached by TLS", "ReferenceGrant", "www.example.org, which names no Service", "127.0.0.1:9443, which names no Service"},
+		"banyan-seats":      {"stateful", "through the router"},
+	} {
+		for _, part := range parts {
+			if note := by[name].Metadata.Annotations[gatewayapi.NoteAnnotation]; !strings.Contains(note, part) {
+				t.Errorf("%s does not note %q: %s", name, part, note)
+			}
+		}
+	}
+	count := 0
+	for name, item := range by {
+		if strings.HasPrefix(name, "banyan-many") {
+			for _, rule := range item.Spec.Rules {
+				count += len(rule.Matches)
+			}
+		}
+	}
+	if count != 400 { // 100 paths with GET, HEAD, POST and DELETE
+		t.Errorf("the many have %d matches", count)
+	}
+}
+
+// TestInProcess: what this process answers itself is behind the router's service.
+func TestInProcess(t *testing.T) {
+	c := routes.Default()
+	list := gatewayapi.Export(c, nil, gatewayapi.Options{Gateway: "g", Service: "router", Port: 80})
+	if len(list.Items) != 1 || list.Items[0].Spec.Rules[0].BackendRefs[0] != (gatewayapi.BackendRef{Name: "router", Port: 80, Weight: int(canary.Full)}) {
+		t.Errorf("exported %+v", list.Items)
+	}
+}
