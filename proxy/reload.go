@@ -26,6 +26,7 @@ func (p *Router) Run(ctx context.Context) {
 	loops.Go(func() { p.watchFile(ctx) })
 	loops.Go(func() { p.watchWeights(ctx) })
 	loops.Go(func() { p.watchMovers(ctx, &loops) })
+	loops.Go(func() { p.promoter.run(ctx) })
 	p.watchBackends(ctx, &loops)
 }
 

@@ -82,6 +82,7 @@ func (p *Router) adopt(c *routes.Config, rows map[string]weights.Row, movers map
 	}
 	old := p.backends
 	p.config, p.rows, p.backends, p.movers = c, rows, backends, movers
+	p.promoter.adopt(t)
 	p.table.Store(t)
 	for name, b := range old {
 		if backends[name] != b && b.leg != nil {

@@ -47,6 +47,7 @@ func New(o Options) (http.Handler, error) {
 		r.Handle("/admin/v1/routes/{id:[^/:]+}:"+string(action), a.act(action)).Methods(http.MethodPost)
 	}
 	a.mountMoves(r)
+	a.mountPromote(r)
 	guard := guarded(r, local && o.Token == "")
 	if o.Token != "" {
 		guard = withToken(guard, o.Token)
