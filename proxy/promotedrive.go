@@ -18,7 +18,7 @@ const (
 	// promoterActor is who orders weights for a promotion; a person's name has an address.
 	promoterActor = "promoter"
 	// undecidedLooks is how many looks at a step onInconclusive: rollback waits for.
-	undecidedLooks = 20
+	undecidedLooks = 10
 	auditTime      = 5 * time.Second
 )
 
@@ -277,13 +277,14 @@ func (d *drive) back(ctx context.Context, sentence string) error {
 // climb goes to the next step, or ends at the last.
 func (d *drive) climb(ctx context.Context, r *route) error {
 	passed := fmt.Sprintf("%s passed: %s", d.row.Weight, d.reasons(analysis.Pass))
-	d.base = nil
 	if d.row.Step == len(r.Analysis.Steps)-1 {
-		if err := d.end(ctx, promotion.Promoted, "promoted: "+passed); err != nil {
-			return err
+		sentence := "promoted: " + passed
+		if err := d.promoter.router.notePromoted(ctx, d.row.Route, sentence); err != nil {
+			return err // the next look tries again
 		}
-		return d.promoter.router.notePromoted(ctx, d.row)
+		return d.end(ctx, promotion.Promoted, sentence)
 	}
+	d.base = nil
 	d.row.Step++
 	d.row.Weight = r.Analysis.Steps[d.row.Step]
 	d.row.Windows, d.row.Looks, d.row.Sentence = 0, 0, passed

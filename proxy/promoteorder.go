@@ -205,15 +205,15 @@ func armView(name string, s *analysis.Sample) ArmView {
 	}
 }
 
-// notePromoted writes the end of a promotion that changes no weight to the audit log.
-func (p *Router) notePromoted(ctx context.Context, row promotion.Row) error {
-	r, w := p.standing(row.Route)
+// notePromoted writes the end of a promotion, which changes no weight, to the audit log.
+func (p *Router) notePromoted(ctx context.Context, id, sentence string) error {
+	r, w := p.standing(id)
 	if r == nil {
 		return nil
 	}
 	return p.store.Log(ctx, weights.Change{
-		Route: row.Route, Action: string(row.State), From: r.weights, To: r.weights, IfVersion: w.Version,
-		Actor: promoterActor, Reason: short(row.Sentence, weights.MaxReason),
+		Route: id, Action: string(promotion.Promoted), From: r.weights, To: r.weights, IfVersion: w.Version,
+		Actor: promoterActor, Reason: short(sentence, weights.MaxReason),
 	})
 }
 

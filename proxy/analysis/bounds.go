@@ -70,7 +70,7 @@ func times(k, p float64) float64 {
 const usualErrors = 0.01
 
 // halvings is how often an interval of probabilities is halved in search of a bound.
-const halvings = 40
+const halvings = 30
 
 // probability gives the interval of a probability of which k of n were seen.
 func probability(n, k uint64, level float64) interval {
@@ -102,7 +102,7 @@ func probability(n, k uint64, level float64) interval {
 // do not bound is 0 or infinite.
 func (s *Sample) quantile(p, level float64) interval {
 	n := s.timed()
-	v := interval{0, s.point(p), math.Inf(1)}
+	v := interval{0, s.point(p, n), math.Inf(1)}
 	tail, limit, N := 1-p, -math.Log(level), float64(n)
 	e := around(tail).after(N)
 	rejected := func(k int) bool { return e.of(float64(k), tail) >= limit }

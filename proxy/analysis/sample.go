@@ -124,14 +124,14 @@ func (s *Sample) timed() uint64 {
 // Quantile gives a latency that the share p of the requests did not exceed, 0 if there
 // are none.
 func (s *Sample) Quantile(p float64) time.Duration {
-	return time.Duration(s.point(p) * 1e9)
+	return time.Duration(s.point(p, s.timed()) * 1e9)
 }
 
-// point is the middle of the step in which the quantile lies, in seconds.
-func (s *Sample) point(p float64) float64 {
-	n, seen := float64(s.timed()), uint64(0)
+// point is the middle of the step in which the quantile of n requests lies, in seconds.
+func (s *Sample) point(p float64, n uint64) float64 {
+	seen := uint64(0)
 	for i, c := range s.latency {
-		if seen += uint64(c); c > 0 && float64(seen) >= p*n {
+		if seen += uint64(c); c > 0 && float64(seen) >= p*float64(n) {
 			return (edge(i) + edge(i+1)) / 2
 		}
 	}
