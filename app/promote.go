@@ -119,8 +119,9 @@ func (c *adminClient) watchPromotion(cmd *cobra.Command, r admin.Route) error {
 		return errs.E(errs.VerdictFailed, "route %s: %s", r.ID, r.Promotion.Sentence)
 	case promotion.Stopped:
 		return errs.E(errs.PreconditionFailed, "route %s: the promotion was %s", r.ID, r.Promotion.Sentence)
+	default:
+		return nil
 	}
-	return nil
 }
 
 func tellPromotion(r admin.Route) [][]string {

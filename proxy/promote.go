@@ -3,6 +3,7 @@ package proxy
 import (
 	"context"
 	"crypto/rand"
+	"fmt"
 	"net/http"
 	"sync"
 	"sync/atomic"
@@ -257,23 +258,25 @@ func worst(list []analysis.Finding, name string) analysis.Verdict {
 }
 
 // audited judges the metric that is not a matter of chance.
-func (p *promoter) audited(ctx context.Context, r *route, m routes.Metric) (analysis.Finding, error) {
+func audited(ctx context.Context, r *route, m routes.Metric) analysis.Finding {
 	f := analysis.Finding{Metric: m.Name, Bound: *m.Max}
 	if r.mover == nil {
 		f.Verdict, f.Outside = analysis.Pass, "no data of "+r.ID+" moves"
-		return f, nil
+		return f
 	}
+	ctx, cancel := context.WithTimeout(ctx, auditTime)
+	defer cancel()
 	report, err := r.mover.coordinator.Audit(ctx)
 	if err != nil {
 		f.Waits = "the audit did not end: " + err.Error()
-		return f, nil //nolint:nilerr // it is told, and nothing is concluded
+		return f
 	}
 	found := 0
 	for _, n := range report.Counts {
 		found += n
 	}
 	f.Canary = analysis.Figure{Requests: report.Checked, Value: float64(found)}
-	f.Outside = violationsOf(found, report.Checked, *m.Max)
+	f.Outside = fmt.Sprintf("an audit found %d violations in %d buckets (allowed %g)", found, report.Checked, *m.Max)
 	switch {
 	case float64(found) > *m.Max:
 		f.Verdict = analysis.Fail
@@ -282,5 +285,5 @@ func (p *promoter) audited(ctx context.Context, r *route, m routes.Metric) (anal
 	default:
 		f.Verdict = analysis.Pass
 	}
-	return f, nil
+	return f
 }

@@ -199,34 +199,11 @@ func (d *drive) judge(ctx context.Context, r *route) error {
 		Canary: now[d.row.Backend].Since(d.base[d.row.Backend]), Home: now[routes.Monolith].Since(d.base[routes.Monolith]),
 		MinSamples: r.Analysis.MinSamples,
 	}
-	d.row.Findings = nil
 	apart := r.weights[routes.Monolith] == canary.None
 	if apart { // the home has nothing to do any more: compare with what it did before
 		q.Home = d.row.Reference
 	}
-	counting := 0
-	for _, m := range r.Analysis.Metrics {
-		if m.Name != routes.AuditViolations {
-			counting++
-		}
-	}
-	q.Level = analysis.Level(counting, len(r.Analysis.Steps), max(d.row.Windows-1, 0))
-	for _, m := range r.Analysis.Metrics {
-		q.Metric = m
-		f := analysis.Finding{}
-		if m.Name == routes.AuditViolations {
-			var err error
-			limited, cancel := context.WithTimeout(ctx, auditTime)
-			f, err = d.promoter.audited(limited, r, m)
-			cancel()
-			if err != nil {
-				return err
-			}
-		} else {
-			f = analysis.Judge(q)
-		}
-		d.row.Findings = append(d.row.Findings, f)
-	}
+	d.row.Findings = d.findings(ctx, r, q)
 	d.row.Looks++
 	switch analysis.Decide(d.row.Findings) {
 	case analysis.Fail:
@@ -236,7 +213,33 @@ func (d *drive) judge(ctx context.Context, r *route) error {
 			d.row.Reference = q.Home
 		}
 		return d.climb(ctx, r)
+	default:
+		return d.hold(ctx, r)
 	}
+}
+
+// findings judges each of the route's metrics.
+func (d *drive) findings(ctx context.Context, r *route, q analysis.Question) []analysis.Finding {
+	counting := 0
+	for _, m := range r.Analysis.Metrics {
+		if m.Name != routes.AuditViolations {
+			counting++
+		}
+	}
+	q.Level = analysis.Level(counting, len(r.Analysis.Steps), max(d.row.Windows-1, 0))
+	var list []analysis.Finding
+	for _, q.Metric = range r.Analysis.Metrics {
+		if q.Metric.Name == routes.AuditViolations {
+			list = append(list, audited(ctx, r, q.Metric))
+		} else {
+			list = append(list, analysis.Judge(q))
+		}
+	}
+	return list
+}
+
+// hold waits for more, or gives up where the file says so.
+func (d *drive) hold(ctx context.Context, r *route) error {
 	if r.Analysis.OnInconclusive == "rollback" && d.row.Looks >= undecidedLooks {
 		return d.back(ctx, fmt.Sprintf("rolled back at %s: undecided after %d looks: %s", d.row.Weight, d.row.Looks, d.reasons(analysis.Inconclusive)))
 	}

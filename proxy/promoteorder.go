@@ -217,11 +217,6 @@ func (p *Router) notePromoted(ctx context.Context, id, sentence string) error {
 	})
 }
 
-// violationsOf is the clause of an audit.
-func violationsOf(found, checked int, most float64) string {
-	return fmt.Sprintf("an audit found %d violations in %d buckets (allowed %g)", found, checked, most)
-}
-
 // short cuts a text to n bytes, at a character.
 func short(s string, n int) string {
 	for len(s) > n {

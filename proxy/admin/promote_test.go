@@ -32,30 +32,7 @@ routes:
 // TestPromote begins promotions of a router whose loops do not run, so that nothing goes
 // on by itself.
 func TestPromote(t *testing.T) {
-	db := dbtest.SQLite(t)
-	m, err := sqldb.NewMigrator(db, migrations.FS)
-	if err == nil {
-		_, err = m.Up(t.Context())
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	c, err := routes.Parse("routes.yaml", []byte(climbing))
-	if err != nil {
-		t.Fatal(err)
-	}
-	p, err := proxy.New(t.Context(), proxy.Options{
-		Config: c, Modules: map[string]http.Handler{"monolith": http.NotFoundHandler()}, Weights: weights.New(db), Promotions: promotion.New(db),
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	h, err := admin.New(admin.Options{Router: p, Listen: "127.0.0.1:0"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := httptest.NewServer(web.RequestIDs(h))
-	t.Cleanup(s.Close)
+	s := newClimbing(t)
 	for _, c := range []struct {
 		name, path, body string
 		header           []string
@@ -94,4 +71,33 @@ func TestPromote(t *testing.T) {
 	if entries, _ := f["entries"].([]any); len(entries) != 1 {
 		t.Errorf("the audit log has %v", f)
 	}
+}
+
+func newClimbing(t *testing.T) *httptest.Server {
+	t.Helper()
+	db := dbtest.SQLite(t)
+	m, err := sqldb.NewMigrator(db, migrations.FS)
+	if err == nil {
+		_, err = m.Up(t.Context())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := routes.Parse("routes.yaml", []byte(climbing))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := proxy.New(t.Context(), proxy.Options{
+		Config: c, Modules: map[string]http.Handler{"monolith": http.NotFoundHandler()}, Weights: weights.New(db), Promotions: promotion.New(db),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h, err := admin.New(admin.Options{Router: p, Listen: "127.0.0.1:0"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := httptest.NewServer(web.RequestIDs(h))
+	t.Cleanup(s.Close)
+	return s
 }

@@ -34,8 +34,9 @@ func (v Verdict) String() string {
 		return "fail"
 	case Pass:
 		return "pass"
+	default:
+		return "inconclusive"
 	}
-	return "inconclusive"
 }
 
 // MarshalText implements encoding.TextMarshaler.
