@@ -32,7 +32,7 @@ func newRoutesCommand() *cobra.Command {
 	c.AddCommand(newAction(connect, proxy.Rollback, "Give all traffic back to the monolith"))
 	c.AddCommand(newAction(connect, proxy.Pause, "Begin no more moves of a route's data; those under way end"))
 	c.AddCommand(newAction(connect, proxy.Resume, "Go on moving a route's data"))
-	c.AddCommand(newPin(connect), newUnpin(connect), newRescue(connect))
+	c.AddCommand(newPin(connect), newUnpin(connect), newRescue(connect), newPromote(connect))
 	return c
 }
 
@@ -152,6 +152,7 @@ func tableOfRoute(r admin.Route) [][]string {
 	if r.MovesView != nil {
 		rows = append(rows, tableOfMoving(r.MovesView)...)
 	}
+	rows = append(rows, tableOfPromotion(r.Promotion)...)
 	for _, b := range r.Backends {
 		rows = append(rows, []string{"backend " + b.Name, fmt.Sprintf("%s, %s, store %s", b.Kind, b.Health, orNone(b.Store))})
 		rows = append(rows, tableOfInstances(b.Instances)...)

@@ -16,6 +16,7 @@ import (
 	"banyan/modules/reservations/reservationshttp"
 	"banyan/modules/reservations/reservationslocal"
 	"banyan/proxy"
+	"banyan/proxy/promotion"
 	"banyan/proxy/routes"
 	"banyan/proxy/usage"
 	"banyan/proxy/weights"
@@ -53,7 +54,7 @@ func wire(ctx context.Context, svc *service.Service, d *data, s *serveSettings) 
 
 	b.router, err = proxy.New(ctx, proxy.Options{
 		Config: s.routes, Modules: map[string]http.Handler{routes.Monolith: monolith},
-		Weights: weights.New(d.proxy), Log: svc.Log, Registry: svc.Registry,
+		Weights: weights.New(d.proxy), Promotions: promotion.New(d.proxy), Log: svc.Log, Registry: svc.Registry,
 		Handover: b.handover(svc, d, s), Observers: []proxy.Observer{b.usage},
 	})
 	if err != nil {

@@ -127,8 +127,8 @@ func (r *route) target(o Order) (weights.Weights, error) {
 		}
 		to[other] = canary.Full
 	case Pause, Resume:
-		if r.mover == nil {
-			return nil, errs.E(errs.Invalid, "route %s moves no data that could be paused", r.ID)
+		if r.mover == nil && r.Analysis == nil {
+			return nil, errs.E(errs.Invalid, "route %s has neither data that moves nor an analysis that could be paused", r.ID)
 		}
 		return r.weights, nil
 	case Set:

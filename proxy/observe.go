@@ -1,6 +1,8 @@
 package proxy
 
 import (
+	"context"
+	"errors"
 	"net/http"
 	"sync"
 	"time"
@@ -13,10 +15,14 @@ type Exchange struct {
 	Route   string // the route's id, routes.DefaultID when none matched
 	Pattern string // what matched, "" when none did
 	Backend string // that answered
+	Failed  string // that was asked before Backend and gave no answer, "" as a rule
 	Request *http.Request
 	Status  int // of the answer; 0: it broke off before it began
 	Began   time.Time
 	Took    time.Duration // to the answer's last byte
+	Gateway bool          // the router answered in the place of Backend
+	Torn    bool          // the answer broke off, or never began
+	Left    bool          // the caller went away before its end
 	In, Out int64         // bytes of the bodies; a request's is 0 when it was not announced
 }
 
@@ -43,9 +49,11 @@ func (p *Router) observed(w http.ResponseWriter, r *http.Request, a *arm, match 
 	if match != nil {
 		rec.exchange.Route, rec.exchange.Pattern = match.route.ID, match.pattern
 	}
-	defer func() { // also when the answer is torn off, which is a panic
+	rec.exchange.Torn = true // until it has ended
+	defer func() {           // also when the answer is torn off, which is a panic
 		x := &rec.exchange
 		x.Took = time.Since(x.Began)
+		x.Left = x.Left || errors.Is(r.Context().Err(), context.Canceled)
 		if names := w.Header()[BackendHeader]; len(names) > 0 {
 			x.Backend = names[0]
 		}
@@ -56,6 +64,7 @@ func (p *Router) observed(w http.ResponseWriter, r *http.Request, a *arm, match 
 		recorders.Put(rec)
 	}()
 	p.serve(rec, r, a, match)
+	rec.exchange.Torn = false
 	if rec.exchange.Status == 0 {
 		rec.exchange.Status = http.StatusOK // a handler that returns without a word means this
 	}
@@ -76,7 +85,15 @@ func (rec *recorder) Write(b []byte) (int, error) {
 	}
 	n, err := rec.ResponseWriter.Write(b)
 	rec.exchange.Out += int64(n)
+	rec.exchange.Left = rec.exchange.Left || err != nil
 	return n, err
+}
+
+// note tells of an answer that is being recorded.
+func note(w http.ResponseWriter, what func(*Exchange)) {
+	if rec, ok := w.(*recorder); ok {
+		what(&rec.exchange)
+	}
 }
 
 // Unwrap is for http.ResponseController.

@@ -47,8 +47,8 @@ func TestObserver(t *testing.T) {
 	for _, want := range []proxy.Exchange{
 		{Route: routes.DefaultID, Backend: "monolith", Status: http.StatusTeapot, In: 4, Out: 15},
 		{Route: "flights", Pattern: "/v1/flights/{flight_id}", Backend: "flights", Status: http.StatusOK, Out: 26},
-		{Route: "gone", Pattern: "/gone", Backend: "monolith", Status: http.StatusTeapot, Out: 15},
-		{Route: routes.DefaultID, Backend: "monolith"},
+		{Route: "gone", Pattern: "/gone", Backend: "monolith", Failed: "lost", Status: http.StatusTeapot, Out: 15},
+		{Route: routes.DefaultID, Backend: "monolith", Torn: true},
 	} {
 		*seen = nil
 		path := map[string]string{"flights": "/v1/flights/7", "gone": "/gone"}[want.Route]

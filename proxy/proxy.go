@@ -20,6 +20,7 @@ import (
 	"github.com/sirupsen/logrus"
 
 	"banyan/modules/kernel/web"
+	"banyan/proxy/promotion"
 	"banyan/proxy/routes"
 	"banyan/proxy/weights"
 )
@@ -41,6 +42,9 @@ type Options struct {
 	Handover Handover
 	// Observers are told of every exchange.
 	Observers []Observer
+	// Promotions keeps how far routes have climbed by themselves; nil: none does. It
+	// needs Weights.
+	Promotions *promotion.Store
 	// Log gets reloads and failures; nil: nothing is logged.
 	Log logrus.FieldLogger
 	// Registry gets the metrics; nil: they are kept but not shown.
@@ -56,6 +60,7 @@ type Router struct {
 	metrics *metrics
 	// observers never change.
 	observers []Observer
+	promoter  *promoter // nil: none
 	// handover is given; movers are by route, guarded by mu.
 	handover Handover
 	movers   map[string]*mover
@@ -93,6 +98,9 @@ func New(ctx context.Context, o Options) (*Router, error) {
 		return nil, err
 	}
 	if err := p.newShadows(o.Registry); err != nil {
+		return nil, err
+	}
+	if err := p.promotes(o); err != nil {
 		return nil, err
 	}
 	if p.store != nil {

@@ -27,6 +27,7 @@ func (p *Router) Run(ctx context.Context) {
 	loops.Go(func() { p.watchWeights(ctx) })
 	loops.Go(func() { p.watchMovers(ctx, &loops) })
 	loops.Go(func() { p.shadows.compare(ctx) })
+	loops.Go(func() { p.promoter.run(ctx) })
 	p.watchBackends(ctx, &loops)
 }
 

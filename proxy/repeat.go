@@ -39,6 +39,7 @@ func tooSlow(err error) bool {
 // fail answers for a backend that did not.
 func (p *Router) fail(w http.ResponseWriter, r *http.Request, a *arm, err error) {
 	name := a.backend.Name
+	note(w, func(x *Exchange) { x.Gateway = true })
 	w.Header()[BackendHeader] = a.backend.header
 	var e *errs.Error
 	switch {

@@ -72,6 +72,7 @@ func (p *Router) adopt(c *routes.Config, rows map[string]weights.Row, movers map
 	p.shadow(t, backends)
 	p.dismiss(p.backends, backends)
 	p.config, p.rows, p.backends, p.movers = c, rows, backends, movers
+	p.promoter.adopt(t)
 	p.table.Store(t)
 	p.poke()
 	return nil

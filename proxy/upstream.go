@@ -73,6 +73,7 @@ func (p *Router) forward(w http.ResponseWriter, r *http.Request, a *arm) {
 		if other.backend.down() {
 			continue
 		}
+		note(w, func(x *Exchange) { x.Failed = a.backend.Name })
 		a = other
 		a.requests.Inc()
 		if a.backend.handler != nil {

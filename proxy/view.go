@@ -25,6 +25,8 @@ type View struct {
 	Runtime  *RuntimeView  `json:"runtime,omitempty"` // last set at run time, in force or not
 	// MovesView is added by whoever asks Moving; absent if the route has no data that moves.
 	*MovesView
+	// Promotion is added by whoever asks Promotion; absent if the route never had one.
+	Promotion *PromotionView `json:"promotion,omitempty"`
 }
 
 // WeightsView shows both sources and which one won.

@@ -60,6 +60,7 @@ func New(o Options) (http.Handler, error) {
 		r.Handle("/admin/v1/routes/{id:[^/:]+}:"+string(action), a.act(action)).Methods(http.MethodPost)
 	}
 	a.mountMoves(r)
+	a.mountPromote(r)
 	mountPlaybooks(r, o.Playbooks)
 	a.mountSights(r)
 	if o.Rest != nil {

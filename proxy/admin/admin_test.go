@@ -176,7 +176,7 @@ func TestRefusals(t *testing.T) {
 		{"empty", "POST", route + ":flip", ``, 400, errs.Invalid},
 		{"weights of a flip", "POST", route + ":flip", `{"weights":{"flights":"1%"}` + reason, 400, errs.Invalid},
 		{"unknown route", "POST", "/admin/v1/routes/x:rollback", `{"reason":"r"}`, 404, errs.NotFound},
-		{"unknown action", "POST", route + ":promote", `{"reason":"r"}`, 404, errs.NotFound},
+		{"unknown action", "POST", route + ":promenade", `{"reason":"r"}`, 404, errs.NotFound},
 		{"method", "PUT", route, `{}`, 405, errs.MethodNotAllowed},
 		{"unsafe", "PATCH", "/admin/v1/routes/bookings", `{"weights":{"apart":"1%"}` + reason, 409, errs.Unsafe},
 		{"unsafe flip", "POST", "/admin/v1/routes/bookings:flip", `{"reason":"r"}`, 409, errs.Unsafe},

@@ -55,6 +55,9 @@ func (a *api) list(w http.ResponseWriter, r *http.Request) error {
 		if list[i].MovesView, err = a.router.Moving(r.Context(), list[i].ID); err != nil {
 			return err
 		}
+		if list[i].Promotion, err = a.router.Promotion(r.Context(), list[i].ID); err != nil {
+			return err
+		}
 	}
 	web.JSON(w, http.StatusOK, RouteList{list, config})
 	return nil
@@ -68,7 +71,7 @@ func (a *api) get(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if v.MovesView != nil { // it changes without its version
+	if v.MovesView != nil || v.Promotion != nil { // it changes without its version
 		w.Header().Set("ETag", rest.Tag(v.Version))
 	} else if rest.NotModified(w, r, rest.Tag(v.Version)) {
 		return nil
@@ -82,6 +85,9 @@ func (a *api) look(r *http.Request, id string) (proxy.View, error) {
 	v, err := a.router.Route(id)
 	if err == nil {
 		v.MovesView, err = a.router.Moving(r.Context(), id)
+	}
+	if err == nil {
+		v.Promotion, err = a.router.Promotion(r.Context(), id)
 	}
 	return v, err
 }

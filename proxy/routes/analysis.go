@@ -36,18 +36,30 @@ func (d *reader) analysis(n *yaml.Node, what string, r *Route) {
 	if len(a.Metrics) == 0 {
 		d.wrong(n.Line, "the analysis of %s has no metrics: write such as \"metrics: [{name: success-rate, min: 99.5%%}]\"", what)
 	}
-	d.warn(n.Line, "the analysis of %s is checked but not acted on by this version: its weight is set by hand", what)
+	for _, x := range a.Metrics {
+		if x.Name == AuditViolations && r.Stateful == nil {
+			d.wrong(n.Line, "the analysis of %s has the metric %s, which is of stateful routes only", what, x.Name)
+		}
+	}
 	r.Analysis = a
 }
 
+// metric reads a bound and refuses one that the metric cannot have.
 func (d *reader) metric(n *yaml.Node, what string) Metric {
 	m := d.fields(n, "a metric of "+what, "name", "min", "max", "maxRatio")
 	if m["name"] == nil && n.Kind == yaml.MappingNode {
 		d.wrong(n.Line, "a metric of %s has no name", what)
 	}
 	x := Metric{
-		Name: d.word(m["name"], "a metric of "+what, "", "success-rate", "p50", "p90", "p95", "p99", "audit-violations"),
-		Min:  d.bound(m["min"], "min"), Max: d.bound(m["max"], "max"), MaxRatio: d.bound(m["maxRatio"], "maxRatio"),
+		Name: d.word(m["name"], "a metric of "+what, "", "success-rate", "p50", "p90", "p95", "p99", AuditViolations),
+		Min:  d.bound(m["min"], "min"), MaxRatio: d.bound(m["maxRatio"], "maxRatio"),
+	}
+	latency := x.Name != "success-rate" && x.Name != AuditViolations
+	if latency && m["max"] != nil {
+		longest := d.duration(m["max"], "the max of "+x.Name+" of "+what, 0, time.Microsecond, time.Hour).Seconds()
+		x.Max = &longest
+	} else {
+		x.Max = d.bound(m["max"], "max")
 	}
 	bounds := 0
 	for _, b := range []*float64{x.Min, x.Max, x.MaxRatio} {
@@ -55,8 +67,19 @@ func (d *reader) metric(n *yaml.Node, what string) Metric {
 			bounds++
 		}
 	}
-	if bounds != 1 && x.Name != "" {
+	switch {
+	case x.Name == "":
+	case bounds != 1:
 		d.wrong(n.Line, "the metric %s of %s must have exactly one of min, max and maxRatio", x.Name, what)
+	case x.Name == "success-rate" && (x.Min == nil || *x.Min > 1):
+		d.wrong(n.Line, "the metric success-rate of %s takes a share: write such as \"min: 99.5%%\"", what)
+	case x.Name == AuditViolations && x.Max == nil:
+		d.wrong(n.Line, "the metric %s of %s takes a number: write such as \"max: 0\"", x.Name, what)
+	case latency && (x.Min != nil || (x.MaxRatio != nil && *x.MaxRatio < 1)):
+		d.wrong(n.Line, "the metric %s of %s takes \"max: 300ms\", or \"maxRatio: 1.2\", which is at least 1", x.Name, what)
 	}
 	return x
 }
+
+// AuditViolations is the metric that counts what audits of moved data find.
+const AuditViolations = "audit-violations"

@@ -150,7 +150,7 @@ type Analysis struct {
 type Metric struct {
 	Name     string
 	Min      *float64 // a ratio, 0 to 1
-	Max      *float64
+	Max      *float64 // seconds, of a latency
 	MaxRatio *float64 // new side against old
 }
 
