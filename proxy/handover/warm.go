@@ -62,7 +62,7 @@ func (m *mover) copyWarm(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, m.c.o.StepTimeout)
 	defer cancel()
-	if s, ok := m.source.Participant.(kernel.Stamper); ok { // before the copy: see unchanged
+	if s, ok := m.source.Participant.(kernel.Stamper); ok { // before the copy: see changed
 		var err error
 		if m.stamps, err = s.Stamps(ctx, 0, m.warm); err != nil {
 			return err
@@ -105,7 +105,7 @@ func (m *mover) makeRoom() {
 // copyRest makes sure, now that the source is frozen, that the target has everything.
 func (m *mover) copyRest(ctx context.Context) error {
 	if len(m.warm) > 0 {
-		if err := m.step(ctx, StepVerify, m.unchanged); err != nil {
+		if err := m.verify(ctx); err != nil {
 			return err
 		}
 	}
@@ -125,15 +125,15 @@ func (m *mover) copyRest(ctx context.Context) error {
 	return nil
 }
 
-// unchanged reads the source, which is frozen: what it has is what was copied, or the move
-// is given up.
-func (m *mover) unchanged(ctx context.Context) error {
-	changed, err := m.changed(ctx)
-	if err != nil {
+// verify reads the source, which is frozen. What it has is what was copied, or stays there.
+func (m *mover) verify(ctx context.Context) error {
+	var changed []int
+	err := m.step(ctx, StepVerify, func(ctx context.Context) (err error) {
+		changed, err = m.changed(ctx)
 		return err
-	}
-	if len(changed) == 0 || mutant.WarmCopyTrusted {
-		return nil
+	})
+	if err != nil || len(changed) == 0 || mutant.WarmCopyTrusted {
+		return err
 	}
 	m.c.stir(changed)
 	why := errs.E(errs.Conflict, "%d of %d buckets, %d among them, were written while they were copied; they are tried again", len(changed), len(m.buckets), changed[0]).

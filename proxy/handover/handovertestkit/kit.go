@@ -56,6 +56,14 @@ func Crashes(t *testing.T, r *Rig) {
 		for _, f := range faults() {
 			r.run(t, back, f, nil)
 		}
+		for _, f := range leaving() {
+			f.stir = func() {} // the scenario knows its buckets
+			r.run(t, back, f, nil)
+		}
+		for _, f := range frozen() {
+			f.copyFrozen = true
+			r.run(t, back, f, nil)
+		}
 		for _, step := range []handover.Step{handover.StepDigest, handover.StepCommit} {
 			for _, f := range faults() {
 				first := &Fault{Step: step, Point: handover.After}
@@ -75,6 +83,12 @@ func (r *Rig) run(t *testing.T, back bool, first, second *Fault) {
 		return
 	}
 	name := fmt.Sprintf("back=%t/%s", back, first)
+	if first.stir != nil {
+		name += "-stirred"
+	}
+	if first.copyFrozen {
+		name += "-frozen"
+	}
 	if second != nil {
 		name += "/" + second.String()
 	}
@@ -113,7 +127,9 @@ func (r *Rig) scenario(t *testing.T, back bool, first, second *Fault) {
 	}
 	s.use()
 	broken := ""
-	if first.aborting() {
+	if first.stir != nil {
+		first.stir = func() { s.write(s.buckets[0]) }
+	} else if first.aborting() {
 		broken = to
 	}
 	_, err := s.coordinator(t, fmt.Sprintf("first-%d", s.buckets[0]), first, broken).Move(t.Context(), handover.Batch{Source: from, Target: to, Buckets: s.buckets})
@@ -158,7 +174,7 @@ func (r *Rig) coordinator(t *testing.T, id string, f *Fault, broken string) *han
 		ID: id, PauseBudget: time.Minute, StaleAfter: time.Microsecond,
 	}
 	if f != nil {
-		o.Faults = f
+		o.Faults, o.CopyFrozen = f, f.copyFrozen
 	}
 	c, err := handover.New(o)
 	if err != nil {
@@ -171,15 +187,21 @@ func (r *Rig) coordinator(t *testing.T, id string, f *Fault, broken string) *han
 func (s *scene) use() {
 	s.t.Helper()
 	for _, b := range s.buckets {
-		s.writes++
-		n := s.writes
-		home, away := s.Home.Write(s.t.Context(), b, n), s.Away.Write(s.t.Context(), b, n)
-		if home == nil && away == nil {
-			s.t.Errorf("both sides acknowledged a write to bucket %d", b)
-		}
-		if home == nil || away == nil {
-			s.acked[b] = append(s.acked[b], n)
-		}
+		s.write(b)
+	}
+}
+
+// write writes to a bucket on both sides.
+func (s *scene) write(b int) {
+	s.t.Helper()
+	s.writes++
+	n := s.writes
+	home, away := s.Home.Write(s.t.Context(), b, n), s.Away.Write(s.t.Context(), b, n)
+	if home == nil && away == nil {
+		s.t.Errorf("both sides acknowledged a write to bucket %d", b)
+	}
+	if home == nil || away == nil {
+		s.acked[b] = append(s.acked[b], n)
 	}
 }
 
