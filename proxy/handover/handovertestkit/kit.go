@@ -283,12 +283,19 @@ func (s *scene) roundTrip() {
 	s.t.Helper()
 	c := s.healthy
 	for range 2 {
-		from, to := c.Map().Owner(s.buckets[0]).Owner, Away
-		if from == Away {
-			to = Home
+		owned := map[string][]int{} // some may have stayed
+		for _, b := range s.buckets {
+			from := c.Map().Owner(b).Owner
+			owned[from] = append(owned[from], b)
 		}
-		if _, err := c.Move(s.t.Context(), handover.Batch{Source: from, Target: to, Buckets: s.buckets}); err != nil {
-			s.t.Error(err)
+		for from, buckets := range owned {
+			to := Away
+			if from == Away {
+				to = Home
+			}
+			if _, err := c.Move(s.t.Context(), handover.Batch{Source: from, Target: to, Buckets: buckets}); err != nil {
+				s.t.Error(err)
+			}
 		}
 		s.check(c)
 	}
