@@ -104,6 +104,7 @@ func leaving() []*Fault {
 	for _, f := range append(faults(), at(handover.StepLeave)...) {
 		switch f.Step {
 		case handover.StepVerify, handover.StepLeave, handover.StepCommit, handover.StepReactivate, handover.StepAborted:
+			f.stir = func() {} // the scenario knows its buckets
 			list = append(list, f)
 		default: // nothing is different there
 		}
@@ -113,7 +114,11 @@ func leaving() []*Fault {
 
 // frozen gives the steps of a copy that is made when the source is frozen.
 func frozen() []*Fault {
-	return append(at(handover.StepCopy), at(handover.StepDigest)...)
+	list := append(at(handover.StepCopy), at(handover.StepDigest)...)
+	for _, f := range list {
+		f.copyFrozen = true
+	}
+	return list
 }
 
 // spoilt is a participant whose digests are wrong.

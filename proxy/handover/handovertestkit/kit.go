@@ -6,6 +6,7 @@ package handovertestkit
 import (
 	"context"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -53,15 +54,7 @@ func Crashes(t *testing.T, r *Rig) {
 		t.Fatal(err)
 	}
 	for _, back := range []bool{false, true} {
-		for _, f := range faults() {
-			r.run(t, back, f, nil)
-		}
-		for _, f := range leaving() {
-			f.stir = func() {} // the scenario knows its buckets
-			r.run(t, back, f, nil)
-		}
-		for _, f := range frozen() {
-			f.copyFrozen = true
+		for _, f := range slices.Concat(faults(), leaving(), frozen()) {
 			r.run(t, back, f, nil)
 		}
 		for _, step := range []handover.Step{handover.StepDigest, handover.StepCommit} {
