@@ -184,6 +184,11 @@ func (m *mover) prepare(ctx context.Context) error {
 	if paused.Err() != nil {
 		return m.late(paused, paused.Err())
 	}
+	return m.commit(ctx)
+}
+
+// commit gives the buckets to the target.
+func (m *mover) commit(ctx context.Context) error {
 	return m.step(ctx, StepCommit, func(ctx context.Context) error {
 		// Not the pause's deadline: an answer that is cut off would tell nothing.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), m.c.o.StepTimeout)
