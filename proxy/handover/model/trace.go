@@ -147,8 +147,7 @@ func (w *world) stepLine(l label, was, now *state) string {
 		}
 		return who + "dies; another must ask again"
 	}
-	switch before {
-	case seatSent, recordSent, warmSeatSent, warmRecordSent:
+	if before == seatSent || before == recordSent || before == warmSeatSent || before == warmRecordSent {
 		return who + "does not wait for the answer"
 	}
 	switch stage(l.arg) {
