@@ -86,7 +86,7 @@ func (o *owned) place(ctx context.Context, r *http.Request, refused bool) (hando
 		return place, errs.E(errs.Unavailable, "the data of bucket %d is withheld: its store came back with less than it had acknowledged, or is not known yet; "+
 			"an operator sees more with banyan routes get %s", o.bucket, o.target.route.ID).With("bucket", o.bucket)
 	}
-	if !place.Moving || (reads(r.Method) && !refused) {
+	if !place.Moving || (!refused && (place.Open || reads(r.Method))) {
 		return place, nil
 	}
 	leave, err := o.mover.enter(o.bucket)

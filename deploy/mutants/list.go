@@ -37,6 +37,7 @@ func mutants() []mutant {
 		{"seal-lost-after-restart", []check{
 			{"SQL", crashpoints, "TestServicesAreRestarted/sqlite-mysql"}, {"Redis", crashpoints, "TestServicesAreRestarted/mysql-redis"},
 		}},
+		{"warm-copy-trusted", []check{{"coordinator", coordinator, "TestWrittenWhileCopied"}}},
 		{"both-sides-active", []check{{"SQL", crashpoints, sqlMoves}, {"SQL, Redis", crashpoints, someMoves}}},
 	}
 }

@@ -40,6 +40,9 @@ type Options struct {
 	StaleAfter time.Duration // without a sign of life a move is looked at; 5 s
 	AuditEvery time.Duration // 1 min
 
+	// CopyFrozen copies nothing before it is frozen: longer pauses, but the source is read
+	// once only.
+	CopyFrozen bool
 	// AcceptDataLoss lets a target become owner that may lose what it acknowledged.
 	AcceptDataLoss bool
 	// Load says how busy the machine is, 0 to 1; moves leave it its share. May be nil.
@@ -65,9 +68,11 @@ type Coordinator struct {
 	ranks *canary.Ranks
 	pace  [2]*pace // towards Away, towards Home
 	kick  chan struct{}
+	gate  sync.RWMutex // whoever holds it alone is in its pause; see standAlone
 
 	mu     sync.Mutex
 	mine   map[int64]bool // moves under way here
+	busy   map[int]bool   // buckets that were written while they were copied; see warm
 	status status
 }
 
@@ -92,7 +97,7 @@ func New(o Options) (*Coordinator, error) {
 	o.AuditEvery = positive(o.AuditEvery, time.Minute)
 	return &Coordinator{
 		o: o, owner: newMap(o.Journal), ranks: canary.NewRanks(o.Journal.Route()),
-		pace: [2]*pace{newPace(), newPace()}, kick: make(chan struct{}, 1), mine: map[int64]bool{},
+		pace: [2]*pace{newPace(), newPace()}, kick: make(chan struct{}, 1), mine: map[int64]bool{}, busy: map[int]bool{},
 	}, nil
 }
 

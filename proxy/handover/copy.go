@@ -12,17 +12,18 @@ import (
 	kernel "banyan/modules/kernel/handover"
 )
 
-// copy exports from the source and stores at the target at once. At most two loads wait
-// between them, of about MaxPartBytes each.
-func (m *mover) copy(ctx context.Context) error {
+// copy exports some buckets from the source, whose fences are of an epoch (0: of any), and
+// stores them at the target at once. At most two loads wait between them, of about
+// MaxPartBytes each.
+func (m *mover) copy(ctx context.Context, epoch int64, buckets []int) error {
 	began := time.Now()
-	defer func() { m.took[StepCopy] = time.Since(began) }()
-	m.parts, m.exported = make([]int64, len(m.buckets)), kernel.NewDigester(m.buckets)
+	defer func() { m.took[StepCopy] += time.Since(began) }()
+	exported := kernel.NewDigester(buckets)
 	group, ctx := errgroup.WithContext(ctx)
 	loads := make(chan []kernel.Part, 1)
 	group.Go(func() error {
 		defer close(loads)
-		return m.export(ctx, loads)
+		return m.export(ctx, epoch, buckets, exported, loads)
 	})
 	group.Go(func() error {
 		for load := range loads {
@@ -32,11 +33,25 @@ func (m *mover) copy(ctx context.Context) error {
 		}
 		return nil
 	})
-	return group.Wait()
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	for _, d := range exported.Digests() {
+		m.copied[m.index(d.Bucket)] = d
+	}
+	return nil
+}
+
+// index gives a bucket's place in the move; -1 if it is not one of its buckets.
+func (m *mover) index(bucket int) int {
+	if i, found := slices.BinarySearch(m.buckets, bucket); found {
+		return i
+	}
+	return -1
 }
 
 // export fills loads with the source's parts, and counts them.
-func (m *mover) export(ctx context.Context, loads chan<- []kernel.Part) error {
+func (m *mover) export(ctx context.Context, epoch int64, buckets []int, exported *kernel.Digester, loads chan<- []kernel.Part) error {
 	var load []kernel.Part
 	size := 0
 	flush := func() error {
@@ -51,13 +66,13 @@ func (m *mover) export(ctx context.Context, loads chan<- []kernel.Part) error {
 			return context.Cause(ctx)
 		}
 	}
-	err := m.source.Participant.Export(ctx, m.move.Epoch, m.buckets, func(p kernel.Part) error {
-		i, found := slices.BinarySearch(m.buckets, p.Bucket)
-		if !found || p.Seq != m.parts[i]+1 {
+	err := m.source.Participant.Export(ctx, epoch, buckets, func(p kernel.Part) error {
+		i := m.index(p.Bucket)
+		if i < 0 || p.Seq != m.parts[i]+1 {
 			return errs.E(errs.BadGateway, "%s exported part %d of bucket %d out of turn", m.source.Name, p.Seq, p.Bucket)
 		}
 		m.parts[i] = p.Seq
-		if err := m.exported.Add(p); err != nil {
+		if err := exported.Add(p); err != nil {
 			return err
 		}
 		bytes := weigh(p)
@@ -98,6 +113,10 @@ func own(p kernel.Part, size int) kernel.Part {
 
 // store sends a load to the target.
 func (m *mover) store(ctx context.Context, load []kernel.Part) error {
+	if m.frozen.IsZero() {
+		m.c.gate.RLock()
+		defer m.c.gate.RUnlock()
+	}
 	return m.c.do(ctx, StepCopy, func(ctx context.Context) error {
 		fences, err := m.target.Participant.Copy(ctx, m.move.Epoch, load)
 		if err != nil {

@@ -5,17 +5,20 @@ import (
 	"errors"
 )
 
-// Step of a move, in the order in which they come.
+// Step of a move, in the order in which they come. Buckets that are copied only when they
+// are frozen have their copy and digest steps behind the verify step.
 type Step string
 
 // The steps. Those of the journal are named by the phase that they lead to.
 const (
 	StepBegin      Step = "begin"
 	StepSeal       Step = "seal"
+	StepCopy       Step = "copy"   // most of it before the source is frozen
+	StepDigest     Step = "digest" // the target has what was copied
 	StepFreeze     Step = "freeze"
 	StepFollow     Step = "follow" // the target's knowledge of others' data is compared
-	StepCopy       Step = "copy"
-	StepDigest     Step = "digest"
+	StepVerify     Step = "verify" // the source, now frozen, still has what was copied
+	StepLeave      Step = "leave"  // buckets that were written meanwhile stay at the source
 	StepCommit     Step = "commit"
 	StepSealSource Step = "seal-source"
 	StepActivate   Step = "activate"

@@ -118,6 +118,7 @@ type Bucket struct {
 	Target  uint8 // Owner unless it is moving
 	Phase   Phase
 	Refused bool // an audit found that its stores contradict the journal; see Audit
+	Frozen  bool // the coordinator of this program freezes it, or has frozen it, in this epoch
 }
 
 // Snapshot is the state of all buckets of a route, by bucket. It is not changed once it

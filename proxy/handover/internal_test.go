@@ -38,14 +38,14 @@ func TestPaceKeepsWithinTheBudget(t *testing.T) {
 	for range 8 {
 		n := p.limit(budget, 1000)
 		sizes = append(sizes, n)
-		p.moved(n, 0, 5*time.Millisecond+time.Duration(n)*20*time.Microsecond, budget)
+		p.moved(n, 0, 5*time.Millisecond+time.Duration(n)*20*time.Microsecond, 0, budget)
 	}
 	if n := p.limit(budget, 1000); n < 300 {
 		t.Errorf("empty buckets move in batches of %v", sizes)
 	}
 	for range 20 { // a record takes a millisecond, and a bucket has ten
 		n := p.limit(budget, 1000)
-		p.moved(n, int64(10*n), 5*time.Millisecond+time.Duration(10*n)*time.Millisecond, budget)
+		p.moved(n, int64(10*n), 5*time.Millisecond+time.Duration(10*n)*time.Millisecond, 0, budget)
 	}
 	n := p.limit(budget, 1000)
 	if predicted := p.predict(n, float64(10*n)); predicted > budget/10 || n < 1 || n > 10 {

@@ -58,6 +58,43 @@ func (j *Journal) Purged(ctx context.Context, p Purge) error {
 	})
 }
 
+// Leave takes some buckets, not all, out of a move that is being prepared: they become a move
+// of their own, in a new epoch, which is given up at once.
+func (j *Journal) Leave(ctx context.Context, m Move, buckets []int, why string) (rest, left Move, err error) {
+	if m.Phase != Prep || len(buckets) == 0 || len(buckets) >= m.Buckets {
+		return m, Move{}, lost("move %d is %s with %d buckets: %d cannot be left out of it", m.ID, m.Phase, m.Buckets, len(buckets))
+	}
+	rest = m
+	rest.Buckets -= len(buckets)
+	left = Move{
+		Kind: Moving, Phase: Aborting, Source: m.Source, Target: m.Target, Buckets: len(buckets),
+		Coordinator: m.Coordinator, Reason: m.Reason, Error: text(why),
+	}
+	err = j.change(ctx, func(t turn) error {
+		left.ID, left.Epoch, left.changed = t.epoch, t.epoch, t.changed
+		args := []any{left.Epoch, left.ID, left.changed, j.route, m.ID, m.Epoch}
+		for _, n := range buckets {
+			args = append(args, n)
+		}
+		var matched int64
+		take := sqldb.S("UPDATE handover_buckets SET phase='aborting', epoch=?, move=?, changed=?"+
+			" WHERE route=? AND move=? AND epoch=? AND phase='prep' AND bucket IN "+sqldb.Marks(1, len(buckets)), args...)
+		take.Affected = &matched
+		if err := t.tx.Run(ctx, take); err != nil {
+			return err
+		}
+		if matched != int64(len(buckets)) {
+			return lost("move %d of route %s is no longer prep in epoch %d", m.ID, j.route, m.Epoch)
+		}
+		t.tx.Finally(
+			sqldb.S("UPDATE handover_moves SET buckets=? WHERE route=? AND move=?", rest.Buckets, j.route, m.ID),
+			j.insertMove(left),
+			sqldb.S("UPDATE handover_moves SET error=? WHERE route=? AND move=?", left.Error, j.route, left.ID))
+		return nil
+	})
+	return rest, left, err
+}
+
 // Pin says that a bucket belongs to a backend whatever the weights are.
 type Pin struct {
 	Bucket int    `json:"bucket"`

@@ -44,6 +44,7 @@ type Place struct {
 	Epoch   int64
 	Version int64 // rises with every change of the bucket; for Await
 	Moving  bool  // writes may be refused for a while
+	Open    bool  // moving, but nobody here knows that it is frozen: the owner may still take writes
 	Refused bool  // its stores contradict the journal: nothing must be sent there
 }
 
@@ -65,7 +66,7 @@ func (s *Snapshot) place(bucket int) Place {
 		return Place{Refused: true}
 	}
 	b := &s.Buckets[bucket]
-	return Place{Owner: s.Names[b.Owner], Epoch: b.Epoch, Version: b.Changed, Moving: b.Phase != Idle, Refused: b.Refused}
+	return Place{Owner: s.Names[b.Owner], Epoch: b.Epoch, Version: b.Changed, Moving: b.Phase != Idle, Open: b.Phase == Prep && !b.Frozen, Refused: b.Refused}
 }
 
 // Await returns a bucket's place when it is no longer moving, or its version is another
@@ -150,6 +151,7 @@ func (s *Snapshot) merge(now *Snapshot) error {
 			}
 		}
 		s.Buckets[i].Refused = b.Refused
+		s.Buckets[i].Frozen = b.Frozen && b.Epoch == s.Buckets[i].Epoch
 	}
 	return nil
 }
@@ -229,6 +231,21 @@ func (c *Coordinator) publish(m Move, buckets []int) {
 			if s.Buckets[n].Changed < b.Changed {
 				b.Refused = s.Buckets[n].Refused
 				s.Buckets[n] = b
+			}
+		}
+	})
+}
+
+// publishFrozen tells the map that the buckets of a move take no writes from now on, so that
+// those who come wait instead of being refused.
+func (c *Coordinator) publishFrozen(m Move, buckets []int) {
+	c.owner.edit(func(s *Snapshot) {
+		if s.Buckets == nil {
+			return
+		}
+		for _, n := range buckets {
+			if b := &s.Buckets[n]; b.Move == m.ID && b.Epoch == m.Epoch {
+				b.Frozen = true
 			}
 		}
 	})

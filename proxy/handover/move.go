@@ -19,7 +19,12 @@ type mover struct {
 	source, target Side
 	frozen, free   time.Time        // when the pause began and ended; zero: it did not, or not here
 	follows        map[string]int64 // what the target was seen to know of others' data
-	exported       *kernel.Digester // of what the source gave
+	warm, cold     []int            // buckets to copy before they are frozen, and after that
+	copied         []kernel.Digest  // of what the source gave, by bucket
+	stamps         []string         // of warm, from before the copy; nil if the source has none
+	left           *mover           // buckets that are not of the move any more
+	leaving        func() []int     // see giveBack
+	alone          bool             // see standAlone
 	records        int64
 	parts          []int64 // of each bucket
 	took           map[Step]time.Duration
@@ -28,9 +33,23 @@ type mover struct {
 
 // Move moves a batch and returns when it is settled, one way or the other. Its error says
 // why nothing was moved; errs.Unsafe if the target must not become owner. Where the
-// context ends first, the move is settled within the grace, or left to others.
+// context ends first, the move is settled within the grace, or left to others. Buckets that
+// were written while they were copied are moved again, as a move of their own; the last
+// one is told.
 func (c *Coordinator) Move(ctx context.Context, b Batch) (Move, error) {
+	for try := 1; ; try++ {
+		m, again, err := c.moveOnce(ctx, b, c.o.CopyFrozen || try == mostTries)
+		if len(again) == 0 || try == mostTries || ctx.Err() != nil {
+			return m, err
+		}
+		b.Buckets = again
+	}
+}
+
+// moveOnce is Move without another try; it gives the buckets that need one.
+func (c *Coordinator) moveOnce(ctx context.Context, b Batch, frozen bool) (_ Move, again []int, _ error) {
 	m := &mover{c: c, buckets: slices.Sorted(slices.Values(b.Buckets)), took: map[Step]time.Duration{}}
+	m.divide(frozen)
 	err := m.admit(ctx, b)
 	if err == nil {
 		err = m.step(ctx, StepBegin, func(ctx context.Context) (err error) {
@@ -39,7 +58,7 @@ func (c *Coordinator) Move(ctx context.Context, b Batch) (Move, error) {
 		})
 	}
 	if err != nil {
-		return m.move, err
+		return m.move, nil, err
 	}
 	defer c.hold(m.move.ID)()
 	c.publish(m.move, m.buckets)
@@ -48,7 +67,13 @@ func (c *Coordinator) Move(ctx context.Context, b Batch) (Move, error) {
 	if !crashed(err) && c.o.Observe != nil {
 		c.o.Observe(Report{Move: m.move, Err: err, Took: m.took, Mismatch: m.mismatch})
 	}
-	return m.move, err
+	if m.leaving != nil {
+		again = m.leaving()
+	}
+	if errors.Is(err, errChanged) && m.move.Outcome == Aborted {
+		again = append(again, m.buckets...)
+	}
+	return m.move, again, err
 }
 
 // learn tells the pace how long the buckets were frozen.
@@ -56,7 +81,8 @@ func (m *mover) learn(err error) {
 	p := m.c.paceOf(m.target.Name)
 	switch {
 	case err == nil && m.move.Outcome == Moved:
-		p.moved(len(m.buckets), m.records, m.move.Pause, m.c.o.PauseBudget)
+		p.moved(len(m.buckets), m.records, m.move.Pause, m.took[StepCopy], m.c.o.PauseBudget)
+		m.c.calm(m.buckets)
 	case errors.Is(err, errLate):
 		p.gaveUp(len(m.buckets))
 	}
@@ -64,6 +90,7 @@ func (m *mover) learn(err error) {
 
 // carry goes on with a move that is being prepared, until it is settled.
 func (m *mover) carry(ctx context.Context) error {
+	defer m.makeRoom()
 	err := m.prepare(ctx)
 	if crashed(err) {
 		return err
@@ -129,6 +156,11 @@ func (m *mover) prepare(ctx context.Context) error {
 	if err := m.follow(ctx, m.c.o.StepTimeout); err != nil {
 		return err
 	}
+	if err := m.copyWarm(ctx); err != nil {
+		return err
+	}
+	m.standAlone()
+	m.c.publishFrozen(m.move, m.buckets)
 	m.frozen = time.Now()
 	paused, cancel := context.WithDeadline(ctx, m.frozen.Add(m.c.o.PauseBudget*untilCommit/100))
 	defer cancel()
@@ -142,15 +174,21 @@ func (m *mover) prepare(ctx context.Context) error {
 	if err := m.step(paused, StepFollow, func(ctx context.Context) error { return m.follow(ctx, m.c.o.PauseBudget) }); err != nil {
 		return m.late(paused, err)
 	}
-	if err := m.copy(paused); err != nil {
-		return m.late(paused, err)
+	err := m.copyRest(paused)
+	if m.left != nil {
+		m.leaving = m.giveBack(ctx)
 	}
-	if err := m.step(paused, StepDigest, m.compare); err != nil {
+	if err != nil {
 		return m.late(paused, err)
 	}
 	if paused.Err() != nil {
 		return m.late(paused, paused.Err())
 	}
+	return m.commit(ctx)
+}
+
+// commit gives the buckets to the target.
+func (m *mover) commit(ctx context.Context) error {
 	return m.step(ctx, StepCommit, func(ctx context.Context) error {
 		// Not the pause's deadline: an answer that is cut off would tell nothing.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), m.c.o.StepTimeout)
@@ -209,29 +247,6 @@ func refusal(side, what string, fences []kernel.Fence) error {
 	}
 	return errs.E(errs.Conflict, "%s refused %s of %d buckets; bucket %d is %s there in epoch %d with %d parts", side, what, len(fences), f.Bucket, mode, f.Epoch, f.Seq).
 		Because(&refused{fences})
-}
-
-// compare reads what the target stored; it must have the records that the source, which
-// is frozen, exported.
-func (m *mover) compare(ctx context.Context) error {
-	exported := m.exported.Digests()
-	stored, err := m.target.Participant.Digest(ctx, m.move.Epoch, m.buckets)
-	if err != nil {
-		return err
-	}
-	if len(stored) != len(m.buckets) {
-		return errs.E(errs.BadGateway, "digests came of %d buckets instead of %d", len(stored), len(m.buckets))
-	}
-	m.records = 0
-	for i, b := range m.buckets {
-		from, to := exported[i], stored[i]
-		if from.Bucket != b || from != to {
-			m.mismatch = true
-			return errs.E(errs.Conflict, "bucket %d has %d records at %s and %d at %s, with different contents", b, from.Records, m.source.Name, to.Records, m.target.Name)
-		}
-		m.records += from.Records
-	}
-	return nil
 }
 
 // follow waits until the target knows at least as much of others' data as the source.

@@ -139,7 +139,7 @@ func troubles() map[string]trouble {
 		},
 		"the pause becomes too long": func(s sides, _ *[]kernel.Order) (kernel.Participant, kernel.Participant, handover.Options) {
 			wait := &odd{Participant: s.away, copy: func() error { time.Sleep(30 * time.Millisecond); return nil }}
-			return s.home, wait, handover.Options{PauseBudget: 10 * time.Millisecond}
+			return s.home, wait, handover.Options{PauseBudget: 10 * time.Millisecond, CopyFrozen: true}
 		},
 		"the target is behind": func(s sides, _ *[]kernel.Order) (kernel.Participant, kernel.Participant, handover.Options) {
 			s.home.Say(true, map[string]int64{"flights": 10, "fares": 1})
@@ -163,7 +163,7 @@ func TestWhatGoesWrongBeforeTheCommit(t *testing.T) {
 			if over.PauseBudget > 0 {
 				o.PauseBudget = over.PauseBudget
 			}
-			o.StepTimeout = over.StepTimeout
+			o.StepTimeout, o.CopyFrozen = over.StepTimeout, over.CopyFrozen
 			c := start(t, o)
 			if err := s.home.Write(1, record(1, 1)); err != nil {
 				t.Fatal(err)

@@ -10,7 +10,8 @@ const (
 	growth     = 2    // of what is tried, at most, from one batch to the next
 	memory     = 0.95 // weight of all measurements beside the newest
 	share      = 20   // of the pause budget one part in so many is aimed at
-	multiple   = 3    // of the fixed part that may be aimed at instead
+	multiple   = 2    // of the fixed part that may be aimed at instead
+	copyShare  = 2    // of the pause budget one part in so many may be copied before the freeze
 	firstFixed = 0.02 // seconds, before anything was measured
 	firstRate  = 2000 // units a second, likewise
 )
@@ -26,6 +27,7 @@ type pace struct {
 	fixed   float64 // seconds
 	rate    float64 // units a second
 	records float64 // of a bucket
+	copies  float64 // seconds a unit, before the freeze
 	sums    struct{ n, x, y, xx, xy float64 }
 	pauses  [128]time.Duration
 	moves   int // measured
@@ -42,14 +44,19 @@ func (p *pace) predict(buckets int, records float64) time.Duration {
 
 // limit gives the number of buckets of a batch whose pause should stay far within the
 // budget, so that the slow ones stay within it too, but is long enough beside its fixed
-// part for things to get done.
+// part for things to get done. What is copied before the pause must not take long either:
+// the longer it takes, the more of it is written meanwhile and copied in vain.
 func (p *pace) limit(budget time.Duration, most int) int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	aim := min(max(budget.Seconds()/share, multiple*p.fixed), budget.Seconds()/2)
 	fit := p.size
 	if p.moves > 0 {
-		fit = int((aim - p.fixed) * p.rate / (1 + p.records))
+		units := (aim - p.fixed) * p.rate
+		if p.copies > 0 {
+			units = min(units, budget.Seconds()/copyShare/p.copies)
+		}
+		fit = int(units / (1 + p.records))
 	}
 	if p.moves%2 == 1 { // a line needs batches of more than one size
 		fit = fit * 3 / 4
@@ -57,14 +64,16 @@ func (p *pace) limit(budget time.Duration, most int) int {
 	return max(1, min(p.size, fit, most))
 }
 
-// moved learns from a move that took place.
-func (p *pace) moved(buckets int, records int64, pause, budget time.Duration) {
+// moved learns from a move that took place, how long its pause was and the copying before.
+func (p *pace) moved(buckets int, records int64, pause, copying, budget time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.draw(float64(buckets)+float64(records), pause.Seconds())
+	units := float64(buckets) + float64(records)
+	p.copies = memory*p.copies + (1-memory)*copying.Seconds()/units
 	p.records = memory*p.records + (1-memory)*float64(records)/float64(buckets)
 	if p.moves == 0 {
-		p.records = float64(records) / float64(buckets)
+		p.records, p.copies = float64(records)/float64(buckets), copying.Seconds()/units
 	}
 	p.pauses[p.moves%len(p.pauses)] = pause
 	p.moves++

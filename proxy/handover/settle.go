@@ -27,6 +27,7 @@ func (m *mover) settle(ctx context.Context, why string) error {
 		if crashed(err) || errors.Is(err, errGone) {
 			return err
 		}
+		m.makeRoom() // this may take long
 		m.c.failed(err)
 		if attempt == noteAfter {
 			_ = m.c.o.Journal.Note(ctx, m.move, err.Error()) // for people only
@@ -56,6 +57,11 @@ func (m *mover) look(ctx context.Context) error {
 	}
 	if now.Phase == Committed || now.Phase == Ended {
 		m.parts = now.parts
+	}
+	if now.Buckets != len(m.buckets) && now.Phase != Ended { // some were left out, and the answer was lost
+		if m.buckets, err = m.c.o.Journal.BucketsOf(ctx, now.ID); err != nil {
+			return err
+		}
 	}
 	now.changed = m.move.changed
 	m.move = now
@@ -128,6 +134,7 @@ func (m *mover) forward(ctx context.Context) error {
 	if m.free.IsZero() { // the target serves: nobody needs to wait until the journal says so
 		m.free = time.Now()
 		m.c.publishActive(m.move, m.buckets)
+		m.makeRoom()
 	}
 	return m.transition(ctx, StepFinish, func(ctx context.Context) (Move, error) {
 		return m.c.o.Journal.Finish(ctx, m.move, m.pause())

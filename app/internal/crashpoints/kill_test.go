@@ -58,7 +58,7 @@ func (k *killer) At(step handover.Step, point handover.Point, _ func()) error {
 // steps of a move that nothing is wrong with.
 func steps() []handover.Step {
 	return []handover.Step{
-		handover.StepBegin, handover.StepSeal, handover.StepFreeze, handover.StepFollow, handover.StepCopy, handover.StepDigest,
+		handover.StepBegin, handover.StepSeal, handover.StepCopy, handover.StepDigest, handover.StepFreeze, handover.StepFollow, handover.StepVerify,
 		handover.StepCommit, handover.StepSealSource, handover.StepActivate, handover.StepFinish,
 	}
 }

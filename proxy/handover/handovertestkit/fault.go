@@ -26,9 +26,11 @@ type Fault struct {
 	Point   handover.Point
 	Arrival Arrival // at Sent
 
-	mu   sync.Mutex
-	hit  bool
-	send func()
+	mu         sync.Mutex
+	copyFrozen bool
+	stir       func() // called once between the warm copy and the freeze; may be nil
+	hit        bool
+	send       func()
 }
 
 var errDead = errors.New("as the test wants")
@@ -47,6 +49,10 @@ func (f *Fault) At(step handover.Step, point handover.Point, send func()) error 
 	defer f.mu.Unlock()
 	if f.hit {
 		return errDead // the dead do nothing more
+	}
+	if step == handover.StepFreeze && point == handover.Before && f.stir != nil {
+		f.stir()
+		f.stir = nil
 	}
 	if step != f.Step || point != f.Point {
 		return nil
@@ -74,14 +80,43 @@ func (f *Fault) aborting() bool {
 func faults() []*Fault {
 	var list []*Fault
 	for _, step := range []handover.Step{
-		handover.StepBegin, handover.StepSeal, handover.StepFreeze, handover.StepFollow, handover.StepCopy, handover.StepDigest,
+		handover.StepBegin, handover.StepSeal, handover.StepCopy, handover.StepDigest, handover.StepFreeze, handover.StepFollow, handover.StepVerify,
 		handover.StepCommit, handover.StepSealSource, handover.StepActivate, handover.StepFinish,
 		handover.StepAbort, handover.StepReactivate, handover.StepAborted,
 	} {
-		list = append(list, &Fault{Step: step, Point: handover.Before}, &Fault{Step: step, Point: handover.After})
-		for _, a := range []Arrival{Never, AtOnce, Late} {
-			list = append(list, &Fault{Step: step, Point: handover.Sent, Arrival: a})
+		list = append(list, at(step)...)
+	}
+	return list
+}
+
+// at gives a step at every point.
+func at(step handover.Step) []*Fault {
+	list := []*Fault{{Step: step, Point: handover.Before}, {Step: step, Point: handover.After}}
+	for _, a := range []Arrival{Never, AtOnce, Late} {
+		list = append(list, &Fault{Step: step, Point: handover.Sent, Arrival: a})
+	}
+	return list
+}
+
+// leaving gives the steps around the moment in which buckets are left out of a move.
+func leaving() []*Fault {
+	var list []*Fault
+	for _, f := range append(faults(), at(handover.StepLeave)...) {
+		switch f.Step {
+		case handover.StepVerify, handover.StepLeave, handover.StepCommit, handover.StepReactivate, handover.StepAborted:
+			f.stir = func() {} // the scenario knows its buckets
+			list = append(list, f)
+		default: // nothing is different there
 		}
+	}
+	return list
+}
+
+// frozen gives the steps of a copy that is made when the source is frozen.
+func frozen() []*Fault {
+	list := append(at(handover.StepCopy), at(handover.StepDigest)...)
+	for _, f := range list {
+		f.copyFrozen = true
 	}
 	return list
 }

@@ -6,6 +6,7 @@ package handovertestkit
 import (
 	"context"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -53,7 +54,7 @@ func Crashes(t *testing.T, r *Rig) {
 		t.Fatal(err)
 	}
 	for _, back := range []bool{false, true} {
-		for _, f := range faults() {
+		for _, f := range slices.Concat(faults(), leaving(), frozen()) {
 			r.run(t, back, f, nil)
 		}
 		for _, step := range []handover.Step{handover.StepDigest, handover.StepCommit} {
@@ -75,6 +76,12 @@ func (r *Rig) run(t *testing.T, back bool, first, second *Fault) {
 		return
 	}
 	name := fmt.Sprintf("back=%t/%s", back, first)
+	if first.stir != nil {
+		name += "-stirred"
+	}
+	if first.copyFrozen {
+		name += "-frozen"
+	}
 	if second != nil {
 		name += "/" + second.String()
 	}
@@ -113,7 +120,9 @@ func (r *Rig) scenario(t *testing.T, back bool, first, second *Fault) {
 	}
 	s.use()
 	broken := ""
-	if first.aborting() {
+	if first.stir != nil {
+		first.stir = func() { s.write(s.buckets[0]) }
+	} else if first.aborting() {
 		broken = to
 	}
 	_, err := s.coordinator(t, fmt.Sprintf("first-%d", s.buckets[0]), first, broken).Move(t.Context(), handover.Batch{Source: from, Target: to, Buckets: s.buckets})
@@ -158,7 +167,7 @@ func (r *Rig) coordinator(t *testing.T, id string, f *Fault, broken string) *han
 		ID: id, PauseBudget: time.Minute, StaleAfter: time.Microsecond,
 	}
 	if f != nil {
-		o.Faults = f
+		o.Faults, o.CopyFrozen = f, f.copyFrozen
 	}
 	c, err := handover.New(o)
 	if err != nil {
@@ -171,15 +180,21 @@ func (r *Rig) coordinator(t *testing.T, id string, f *Fault, broken string) *han
 func (s *scene) use() {
 	s.t.Helper()
 	for _, b := range s.buckets {
-		s.writes++
-		n := s.writes
-		home, away := s.Home.Write(s.t.Context(), b, n), s.Away.Write(s.t.Context(), b, n)
-		if home == nil && away == nil {
-			s.t.Errorf("both sides acknowledged a write to bucket %d", b)
-		}
-		if home == nil || away == nil {
-			s.acked[b] = append(s.acked[b], n)
-		}
+		s.write(b)
+	}
+}
+
+// write writes to a bucket on both sides.
+func (s *scene) write(b int) {
+	s.t.Helper()
+	s.writes++
+	n := s.writes
+	home, away := s.Home.Write(s.t.Context(), b, n), s.Away.Write(s.t.Context(), b, n)
+	if home == nil && away == nil {
+		s.t.Errorf("both sides acknowledged a write to bucket %d", b)
+	}
+	if home == nil || away == nil {
+		s.acked[b] = append(s.acked[b], n)
 	}
 }
 
@@ -261,12 +276,19 @@ func (s *scene) roundTrip() {
 	s.t.Helper()
 	c := s.healthy
 	for range 2 {
-		from, to := c.Map().Owner(s.buckets[0]).Owner, Away
-		if from == Away {
-			to = Home
+		owned := map[string][]int{} // some may have stayed
+		for _, b := range s.buckets {
+			from := c.Map().Owner(b).Owner
+			owned[from] = append(owned[from], b)
 		}
-		if _, err := c.Move(s.t.Context(), handover.Batch{Source: from, Target: to, Buckets: s.buckets}); err != nil {
-			s.t.Error(err)
+		for from, buckets := range owned {
+			to := Away
+			if from == Away {
+				to = Home
+			}
+			if _, err := c.Move(s.t.Context(), handover.Batch{Source: from, Target: to, Buckets: buckets}); err != nil {
+				s.t.Error(err)
+			}
 		}
 		s.check(c)
 	}

@@ -59,6 +59,9 @@ func (s *scene) coordinator(i uint8) {
 	if s.hasty {
 		s.hurry(i)
 	}
+	if a.warm {
+		s.warm(i, mine(source), mine(target))
+	}
 	switch a.stage {
 	case exportFirst:
 		if mine(source) {
@@ -69,7 +72,7 @@ func (s *scene) coordinator(i uint8) {
 			s.export(i, source.data.record && s.mutant != RecordsStay, recordSent, func(sent *data) { sent.record = true })
 		}
 	case digestSource:
-		if mine(source) {
+		if mine(source) && !a.warm {
 			s.step(i, digestTarget, func(to *state) { to.attempts[i].digest = s.digest(source) })
 		}
 	case digestTarget:
@@ -91,6 +94,35 @@ func (s *scene) coordinator(i uint8) {
 	}
 }
 
+// warm is what a coordinator does who copies before the freeze. What it exports may be of
+// any time, and the two records of different ones. Whether anything changed is asked when
+// the source is frozen; the target, which nobody else fills, was asked before.
+func (s *scene) warm(i uint8, source, target bool) {
+	a := &s.attempts[i]
+	at := &s.stores[a.from]
+	switch a.stage {
+	case warmFirst:
+		s.export(i, at.data.seat != free, warmSeatSent, func(sent *data) { sent.seat = at.data.seat })
+	case warmSecond:
+		s.export(i, at.data.record && s.mutant != RecordsStay, warmRecordSent, func(sent *data) { sent.record = true })
+	case warmDigest:
+		if target && s.digest(&s.stores[a.from.other()]) == a.sent {
+			s.step(i, freezeSent, nil)
+		}
+	case digestSource:
+		if source && (s.digest(at) == a.sent || s.mutant == WarmTrusted) && (!s.hasty || s.counted(i)) {
+			s.step(i, verified, func(to *state) { to.attempts[i].warm = false }) // it is over
+		}
+	default: // as any other
+	}
+}
+
+// counted: the target's fence has all parts.
+func (s *scene) counted(i uint8) bool {
+	a := &s.attempts[i]
+	return s.stores[a.from.other()].fence == (fence{epoch: firstEpoch + 1 + i, mode: sealed, seq: a.sent.parts()})
+}
+
 // hurry is what a hasty coordinator does instead of waiting for answers and digests.
 func (s *scene) hurry(i uint8) {
 	a := &s.attempts[i]
@@ -99,8 +131,14 @@ func (s *scene) hurry(i uint8) {
 		s.step(i, exportSecond, nil)
 	case recordSent:
 		s.step(i, digestSource, nil)
+	case warmSeatSent:
+		s.step(i, warmSecond, nil)
+	case warmRecordSent:
+		s.step(i, warmDigest, nil)
+	case warmDigest:
+		s.step(i, freezeSent, nil)
 	case digestSource:
-		if s.stores[a.from.other()].fence == (fence{epoch: firstEpoch + 1 + i, mode: sealed, seq: a.sent.parts()}) {
+		if !a.warm && s.counted(i) {
 			s.step(i, verified, nil)
 		}
 	default: // is as careful as any

@@ -96,6 +96,16 @@ Store before[2];			/* as it was when it was last not sealed */
 #define REVOKED(e) post[e].sourcesealed
 #endif
 
+#ifdef WARM_TRUSTED
+#define COPIED(e) true
+#else
+#ifdef RECORDS_STAY
+#define COPIED(e) (store[post[e].from].seat == post[e].seatis)
+#else
+#define COPIED(e) (store[post[e].from].seat == post[e].seatis && store[post[e].from].record == post[e].recordis)
+#endif
+#endif
+
 /* I1 and I5. I2 is asked where clients are answered. */
 inline check() {
 	assert(!(OWNED(HOME) && OWNED(AWAY)));
@@ -223,6 +233,7 @@ again:
 waitseal:
 	if
 	:: atomic { post[e].sealed -> post[e].freeze = 1 }
+	:: atomic { post[e].sealed -> post[e].seatis = store[post[e].from].seat; post[e].seat = 1 } -> goto warm
 	:: goto again
 	fi;
 	if
@@ -239,6 +250,8 @@ waitseal:
 		post[e].record = 1 }
 	:: goto again
 	fi;
+
+counted:
 	if
 	:: atomic { SAME(1 - post[e].from, e) && store[1 - post[e].from].mode == SEALED && store[1 - post[e].from].parts == PARTS -> skip }
 	:: goto again
@@ -259,6 +272,19 @@ forward:				/* committed in epoch e, by whomever: there is no way back */
 	:: goto again
 	fi;
 	goto again;
+
+warm:					/* the seat was copied before the freeze, the record is now */
+	atomic {
+#ifndef RECORDS_STAY
+		post[e].recordis = store[post[e].from].record;
+#endif
+		post[e].record = 1;
+		post[e].freeze = 1
+	};
+	if
+	:: atomic { post[e].frozen && SAME(post[e].from, e) && COPIED(e) -> skip } -> goto counted
+	:: goto again
+	fi;
 
 giveup:					/* who has seen prep(e) wants to abort; s is the source */
 	if

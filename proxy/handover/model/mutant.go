@@ -17,6 +17,7 @@ const (
 	NoIdempotency          // a repeated request is a new one
 	SealLost               // a restart forgets Seal and SealSource
 	BothActive             // Activate is sent at the commit, not after SealSource's answer
+	WarmTrusted            // what was copied before the freeze is not compared after it
 	mutants
 )
 
@@ -54,6 +55,8 @@ func (m Mutant) String() string {
 		return "seal lost after a restart"
 	case BothActive:
 		return "both sides active"
+	case WarmTrusted:
+		return "warm copy trusted"
 	case None, mutants:
 	}
 	return "none"

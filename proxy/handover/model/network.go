@@ -8,15 +8,21 @@ func (s *scene) deliveries(i uint8) {
 		return
 	}
 	to := a.from.other()
+	frozen := exportFirst
+	first, second, third, fourth := seatSent, exportSecond, recordSent, digestSource
+	if a.warm {
+		frozen = digestSource
+		first, second, third, fourth = warmSeatSent, warmSecond, warmRecordSent, warmDigest
+	}
 	s.deliver(i, opSeal, to, 0, sealSent, freezeSent)
 	if a.stage >= freezeSent {
-		s.deliver(i, opFreeze, a.from, 0, freezeSent, exportFirst)
+		s.deliver(i, opFreeze, a.from, 0, freezeSent, frozen)
 	}
-	if a.stage >= seatSent && a.sent.seat != free {
-		s.copyPart(i, 1, data{seat: a.sent.seat}, seatSent, exportSecond)
+	if a.stage >= first && a.sent.seat != free {
+		s.copyPart(i, 1, data{seat: a.sent.seat}, first, second)
 	}
-	if a.stage >= recordSent && a.sent.record {
-		s.copyPart(i, a.sent.parts(), data{record: true}, recordSent, digestSource)
+	if a.stage >= third && a.sent.record {
+		s.copyPart(i, a.sent.parts(), data{record: true}, third, fourth)
 	}
 	if a.stage >= sealSourceSent {
 		s.deliver(i, opSealSource, a.from, 0, sealSourceSent, activateSent)
@@ -54,6 +60,10 @@ func (s *scene) deliver(i uint8, o order, at side, seq uint8, waits, next stage)
 		to.attempts[i].stage = next
 		l.answered = true
 		s.emit(l, &to, "")
+		if o == opSeal { // or something is copied before the freeze
+			to.attempts[i].stage, to.attempts[i].warm = warmFirst, true
+			s.emit(l, &to, "")
+		}
 	}
 }
 

@@ -49,6 +49,7 @@ func TestSpin(t *testing.T) {
 		{model.NoIdempotency, "NO_IDEMPOTENCY", "((winner!=0)&&"},
 		{model.SealLost, "SEAL_LOST", " !((((store[0].mode=="},
 		{model.BothActive, "BOTH_ACTIVE", " !((((store[0].mode=="},
+		{model.WarmTrusted, "WARM_TRUSTED", "(winner==0)"},
 	}
 	if len(tests) != len(model.Mutants())+1 {
 		t.Errorf("%d of %d mutants are tested", len(tests)-1, len(model.Mutants()))

@@ -63,7 +63,12 @@ type stage uint8
 const (
 	notBegun       stage = iota
 	sealSent             // Seal is on its way; its answer is not known
-	freezeSent           // Seal was carried out
+	warmFirst            // Seal was carried out, and copying begins before the freeze
+	warmSeatSent         // the seat is on its way
+	warmSecond           // it was stored, or there is none
+	warmRecordSent       // the record is on its way
+	warmDigest           // it was stored, or there is none
+	freezeSent           // Seal was carried out, and what is copied before the freeze
 	exportFirst          // Freeze was carried out
 	seatSent             // the seat is on its way
 	exportSecond         // it was stored, or there is none
@@ -91,6 +96,7 @@ const (
 type attempt struct {
 	kind   kind
 	from   side // the source
+	warm   bool // the data is copied before the freeze
 	stage  stage
 	sent   data // what was exported so far
 	digest data // of the source, in digestTarget only
@@ -184,7 +190,8 @@ func (s *state) pack() key {
 		t := &s.attempts[i]
 		b.put(uint8(t.kind), 2)
 		b.put(uint8(t.from), 1)
-		b.put(uint8(t.stage), 4)
+		b.put(uint8(t.stage), 5)
+		b.putBool(t.warm)
 		b.putData(t.sent)
 		b.putData(t.digest)
 	}
@@ -204,8 +211,8 @@ func unpack(k key) state {
 	}
 	for i := range s.attempts {
 		s.attempts[i] = attempt{
-			kind: kind(b.get(2)), from: side(b.get(1)), stage: stage(b.get(4)),
-			sent: b.getData(), digest: b.getData(),
+			kind: kind(b.get(2)), from: side(b.get(1)), stage: stage(b.get(5)),
+			warm: b.getBool(), sent: b.getData(), digest: b.getData(),
 		}
 	}
 	return s

@@ -147,21 +147,24 @@ func (w *world) stepLine(l label, was, now *state) string {
 		}
 		return who + "dies; another must ask again"
 	}
-	if before == seatSent || before == recordSent {
+	if before == seatSent || before == recordSent || before == warmSeatSent || before == warmRecordSent {
 		return who + "does not wait for the answer"
 	}
 	switch stage(l.arg) {
-	case seatSent:
+	case seatSent, warmSeatSent:
 		return fmt.Sprintf("%sexports from %s and sends part 1: %s", who, a.from, data{seat: a.sent.seat})
-	case exportSecond:
+	case exportSecond, warmSecond:
 		return fmt.Sprintf("%sexports from %s: no seat is held", who, a.from)
-	case recordSent:
+	case recordSent, warmRecordSent:
 		return fmt.Sprintf("%sexports from %s and sends part %d: Alice's record", who, a.from, a.sent.parts())
-	case digestSource:
+	case digestSource, warmDigest:
 		return fmt.Sprintf("%sexports from %s: no further part", who, a.from)
 	case digestTarget:
 		return fmt.Sprintf("%sasks %s for its digest: %s", who, a.from, a.digest)
 	case verified:
+		if before == digestSource && was.attempts[l.epoch-firstEpoch-1].warm {
+			return fmt.Sprintf("%slets what was copied before the freeze stand for what %s has", who, a.from)
+		}
 		if before == digestSource {
 			return fmt.Sprintf("%sasks %s for its fence: all parts", who, a.from.other())
 		}
@@ -174,7 +177,9 @@ func (w *world) stepLine(l label, was, now *state) string {
 		return fmt.Sprintf("%sActivate was acknowledged; journal idle, owner %s; Purge(%d) is sent to %s", who, now.owner, l.epoch, a.from)
 	case forgotten:
 		return who + "dies; another must ask again"
-	case notBegun, sealSent, freezeSent, exportFirst, activated:
+	case freezeSent:
+		return fmt.Sprintf("%scopied before the freeze, %s; Freeze is sent to %s", who, a.sent, a.from)
+	case notBegun, sealSent, warmFirst, exportFirst, activated:
 	}
 	return fmt.Sprintf("%sstage %d", who, l.arg)
 }

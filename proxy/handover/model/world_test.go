@@ -97,7 +97,7 @@ func TestPack(t *testing.T) {
 			s.stores[i] = store{fence: someFence(), data: someData(), disk: someFence()}
 		}
 		for i := range s.attempts {
-			s.attempts[i] = attempt{kind: kind(n(3)), from: side(n(2)), stage: stage(n(int(finished) + 1)), sent: someData(), digest: someData()}
+			s.attempts[i] = attempt{kind: kind(n(3)), from: side(n(2)), stage: stage(n(int(finished) + 1)), warm: n(2) == 1, sent: someData(), digest: someData()}
 		}
 		if back := unpack(s.pack()); back != s {
 			t.Fatalf("%+v became %+v", s, back)

@@ -14,7 +14,7 @@ func Names() []string {
 	return []string{
 		"freeze-without-drain", "timer-unfreezes", "copy-without-epoch-check", "copy-without-sequence-check",
 		"abort-without-compare-and-set", "activate-without-epoch-check", "reads-served-while-sealed",
-		"idempotency-records-not-copied", "no-idempotency", "seal-lost-after-restart", "both-sides-active",
+		"idempotency-records-not-copied", "no-idempotency", "seal-lost-after-restart", "both-sides-active", "warm-copy-trusted",
 	}
 }
 
@@ -33,6 +33,7 @@ var (
 	NoIdempotency             = is("no-idempotency")
 	SealLostAfterRestart      = is("seal-lost-after-restart")
 	BothSidesActive           = is("both-sides-active")
+	WarmCopyTrusted           = is("warm-copy-trusted")
 )
 
 // is tells whether a mutant was asked for. A name that nobody knows would be a mutant that

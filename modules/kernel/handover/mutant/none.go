@@ -19,4 +19,5 @@ const (
 	NoIdempotency             = false
 	SealLostAfterRestart      = false
 	BothSidesActive           = false
+	WarmCopyTrusted           = false
 )

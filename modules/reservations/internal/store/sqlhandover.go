@@ -131,13 +131,13 @@ func scanFence(rows *sql.Rows) (f handover.Fence, err error) {
 	return f, err
 }
 
-// padded repeats the last of some buckets until there are 1, 16 or 256: statements with
+// padded repeats the last of some buckets until there are 1, 4, 16, 64 or 256: statements with
 // lists come in few texts then. SQLite keeps a number of texts prepared, and those of the
 // write path must find room.
 func padded(buckets []int) []int {
 	size := 1
 	for size < len(buckets) {
-		size *= 16
+		size *= 4
 	}
 	all := slices.Clone(buckets)
 	for len(all) < size {
