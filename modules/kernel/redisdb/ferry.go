@@ -36,15 +36,15 @@ type ferry struct {
 // passage is one command on its way. Its flags are under the ferry's lock.
 type passage struct {
 	cmd   *redis.Cmd
+	joins bool          // cmd calls a script that takes many calls as one
 	leads bool          // its caller is to make a trip
 	done  bool          // cmd has its answer
 	wake  chan struct{} // look at the flags
 }
 
 // do runs a command at most once. If ctx ends while the command is under way, its
-// outcome is unknown and cmd must not be looked at.
-func (f *ferry) do(ctx context.Context, cmd *redis.Cmd) error {
-	p := &passage{cmd: cmd, wake: make(chan struct{}, 1)}
+// outcome is unknown and it must not be looked at.
+func (f *ferry) do(ctx context.Context, p *passage) error {
 	f.mu.Lock()
 	f.waiting = append(f.waiting, p)
 	f.appoint(p)
@@ -57,7 +57,7 @@ func (f *ferry) do(ctx context.Context, cmd *redis.Cmd) error {
 			f.trip(ctx)
 			continue
 		case done:
-			return cmd.Err()
+			return p.cmd.Err()
 		}
 		select {
 		case <-p.wake:

@@ -18,6 +18,7 @@ import (
 //	hold         parts: flight, seats, expiry, status, customer, token, created, extensions, reservation
 //	reservation  parts: flight, seats, customer, status, created, hold, related
 //	idempotency  parts: created, fingerprint, answer
+//	event        parts: decided, type, hold or reservation
 //	flight       <open 0|1><seq>,<length>:<configuration>[parts: designator, date]
 //	customer     <seat>=<expiry>,...  the seats that the customer holds on a flight
 //
@@ -141,6 +142,18 @@ func unpackRecord(record string) (*idempotency.Record, error) {
 		return nil, errDamaged("idempotency", record)
 	}
 	return r, nil
+}
+
+// packEvent describes a change that was decided at a time of the store.
+func packEvent(at int64, c store.Change) string {
+	ref := ""
+	switch {
+	case c.Reservation != nil:
+		ref = c.Reservation.ReservationID
+	case c.Hold != nil:
+		ref = c.Hold.HoldID
+	}
+	return parts(64, itoa(at), c.Event, ref)
 }
 
 // packDigest halves a digest in hexadecimal; "=" marks another text.

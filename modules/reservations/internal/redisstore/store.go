@@ -7,13 +7,14 @@
 //	                            stays when a bucket's seats move
 //	r:{b0042}:s:<flight>  hash  seat -> record, "#" -> the flight's version,
 //	                            "c<customer>" -> seats held, derived from the records
-//	r:{b0042}:day         hash  what is kept for a day: "h<hold>", "i<idempotency key>"
+//	r:{b0042}:day         hash  what is kept for a day: "h<hold>", "i<idempotency key>", and
+//	                            "e<flight> <version>" -> what made that version
 //	r:{b0042}:res         hash  reservation -> record
-//	r:{b0042}:events      stream of what happened, one entry for each version
 //	r:num:{n0042}         hash  designator|date -> flights, a shard of the index by number
 //	r:cfg, r:feeds, r:meta hashes: geometry, cursors, what this namespace is
 //
-// What is read and written together shares a hash, for every command of a script costs.
+// What is read and written together shares a hash, for every command of a script costs;
+// so does every call of a script, and writers who come at once share one.
 // A bucket is enumerated by its fixed keys and the flights in its flights hash. Time is
 // Redis TIME, judged again in the script that writes.
 package redisstore
@@ -97,6 +98,7 @@ func Open(ctx context.Context, db *redisdb.DB, o Options) (*Store, error) {
 		}
 		*to = newScript(string(text))
 	}
+	s.scripts.commit.joins = true
 	if err := s.claimNamespace(ctx, o.Own); err != nil {
 		return nil, redisdb.Fail(err)
 	}
@@ -109,7 +111,10 @@ func (s *Store) Ping(ctx context.Context) error { return redisdb.Fail(s.db.Ping(
 // Close implements store.Keeper.
 func (s *Store) Close() error { return s.db.Close() }
 
-type script struct{ text, digest string }
+type script struct {
+	text, digest string
+	joins        bool // it takes many calls as one
+}
 
 func newScript(text string) script {
 	text = mutated(text)
@@ -119,7 +124,7 @@ func newScript(text string) script {
 // run evaluates a script on a bucket's keys, by its digest, or by its text on a server
 // that does not know it yet. It is sent at most once: a lost answer stays lost, and so
 // does one of a run of Redis that was not compared yet.
-func (s *Store) run(ctx context.Context, sc script, b int, args []any) (any, error) {
+func (s *Store) run(ctx context.Context, sc script, b int, keys []any, args []any) (any, error) {
 	run, err := s.vouch(ctx)
 	if err == nil {
 		err = s.usable(b)
@@ -127,10 +132,9 @@ func (s *Store) run(ctx context.Context, sc script, b int, args []any) (any, err
 	if err != nil {
 		return nil, err
 	}
-	key := s.buckets[b]
-	answer, err := s.evaluate(ctx, "evalsha", sc.digest, key, args)
+	answer, err := s.evaluate(ctx, sc, "evalsha", sc.digest, keys, args)
 	if redis.HasErrorPrefix(err, "NOSCRIPT") {
-		answer, err = s.evaluate(ctx, "eval", sc.text, key, args)
+		answer, err = s.evaluate(ctx, sc, "eval", sc.text, keys, args)
 	}
 	if err == nil {
 		err = s.same(run)
@@ -138,12 +142,16 @@ func (s *Store) run(ctx context.Context, sc script, b int, args []any) (any, err
 	return answer, redisdb.Fail(err)
 }
 
-func (s *Store) evaluate(ctx context.Context, command, script, key string, args []any) (any, error) {
-	all := make([]any, 0, 4+len(args))
-	all = append(append(all, command, script, 1, key), args...)
+func (s *Store) evaluate(ctx context.Context, sc script, command, script string, keys, args []any) (any, error) {
+	all := make([]any, 0, 3+len(keys)+len(args))
+	all = append(append(append(all, command, script, len(keys)), keys...), args...)
 	cmd := redis.NewCmd(ctx, all...)
 	cmd.SetFirstKeyPos(3)
-	if err := s.db.Once(ctx, cmd); err != nil {
+	send := s.db.Once
+	if sc.joins {
+		send = s.db.OnceJoined
+	}
+	if err := send(ctx, cmd); err != nil {
 		return nil, err
 	}
 	return cmd.Val(), nil
