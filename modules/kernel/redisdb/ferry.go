@@ -33,12 +33,13 @@ type ferry struct {
 	waiting []*passage
 }
 
-// passage is one command on its way. Its flags are under the ferry's lock.
+// passage is one command on its way, or one call that goes with others. Its flags are
+// under the ferry's lock.
 type passage struct {
 	cmd   *redis.Cmd
-	joins bool          // cmd calls a script that takes many calls as one
+	call  *Call         // instead of cmd
 	leads bool          // its caller is to make a trip
-	done  bool          // cmd has its answer
+	done  bool          // it has its answer
 	wake  chan struct{} // look at the flags
 }
 
@@ -57,7 +58,7 @@ func (f *ferry) do(ctx context.Context, p *passage) error {
 			f.trip(ctx)
 			continue
 		case done:
-			return p.cmd.Err()
+			return p.err()
 		}
 		select {
 		case <-p.wake:
@@ -78,6 +79,14 @@ func (f *ferry) gather() {
 		}
 		runtime.Gosched()
 	}
+}
+
+// err is what came of it.
+func (p *passage) err() error {
+	if p.call != nil {
+		return p.call.err
+	}
+	return p.cmd.Err()
 }
 
 // appoint lets p lead a trip if one may start. It is called under the lock.
@@ -118,7 +127,7 @@ func (f *ferry) leave(ctx context.Context, p *passage) error {
 		f.trip(ctx)
 	}
 	if done {
-		return p.cmd.Err()
+		return p.err()
 	}
 	return ctx.Err()
 }

@@ -3,6 +3,7 @@ package redisstore
 import (
 	"context"
 	"fmt"
+	"math"
 
 	"banyan/modules/kernel/errs"
 	"banyan/modules/reservations/internal/store"
@@ -10,15 +11,15 @@ import (
 
 // commit sends the change with everything it rests on. Not done means that something
 // was otherwise and nothing was written.
-func (s *Store) commit(ctx context.Context, sub store.Subject, l snapshot, c store.Change, from, to int64) (done bool, err error) {
+func (s *Store) commit(ctx context.Context, sub store.Subject, l *snapshot, c store.Change, from, to int64) (done bool, err error) {
 	args, err := l.arguments(sub, c, from, to)
 	if err != nil {
 		return false, err
 	}
 	base := s.base(sub.Bucket)
-	keys := []any{s.buckets[sub.Bucket], base + "s:" + l.flightID, base + "day"}
+	keys := []string{s.buckets[sub.Bucket], base + "s:" + l.flightID, base + "day"}
 	sent := s.clock.Elapsed()
-	answer, err := s.run(ctx, s.scripts.commit, sub.Bucket, keys, args)
+	answer, err := s.join(ctx, s.scripts.commit, sub.Bucket, keys, args)
 	if err != nil {
 		return false, err
 	}
@@ -43,100 +44,114 @@ func (s *Store) commit(ctx context.Context, sub store.Subject, l snapshot, c sto
 }
 
 // arguments are those of commit.lua for one change.
-func (l *snapshot) arguments(sub store.Subject, c store.Change, from, to int64) ([]any, error) {
+func (l *snapshot) arguments(sub store.Subject, c store.Change, from, to int64) ([]string, error) {
 	if err := l.change(c); err != nil {
 		return nil, err
 	}
-	written, err := written(sub, c)
-	if err != nil {
-		return nil, err
-	}
-	compared := [][2]string{{"i" + sub.Key, l.recorded}} // of the day; no key has no record
-	if sub.HoldID != "" {
-		compared = append(compared, [2]string{"h" + sub.HoldID, l.hold})
-	}
-	removed, set := 0, 0
-	for _, f := range l.fields {
-		switch f.becomes {
-		case "":
-			removed++
-		case unchanged:
-		default:
-			set += 2
-		}
-	}
-	args := make([]any, 0, 19+4*len(l.fields)+len(written))
-	args = append(args, 0, l.fence, from, to, l.flightID, l.flight, packEvent(l.Now, c),
-		len(l.fields), len(compared), removed, set, len(written))
-	args = l.appendFields(args)
-	for _, of := range compared {
-		args = append(args, of[0])
-	}
-	for _, of := range compared {
-		args = append(args, of[1])
-	}
-	args = append(l.appendBecomes(args), written...)
-	args = l.appendReservations(args, sub, c)
-	args[0] = len(args)
-	return args, nil
-}
-
-// appendFields adds the fields of seats and what they were.
-func (l *snapshot) appendFields(args []any) []any {
-	for _, f := range l.fields {
-		args = append(args, f.name)
-	}
-	for _, f := range l.fields {
-		args = append(args, f.had)
-	}
-	return args
-}
-
-// appendBecomes adds which fields of seats go, and what others become.
-func (l *snapshot) appendBecomes(args []any) []any {
-	for _, f := range l.fields {
-		if f.becomes == "" {
-			args = append(args, f.name)
-		}
-	}
-	for _, f := range l.fields {
-		if f.becomes != "" && f.becomes != unchanged {
-			args = append(args, f.name, f.becomes)
-		}
-	}
-	return args
-}
-
-// written is what is written into the bucket's day: fields and records.
-func written(sub store.Subject, c store.Change) ([]any, error) {
 	if c.Record != nil && sub.Key == "" {
 		return nil, errs.E(errs.Internal, "redisstore: an answer to record without a key")
 	}
-	values := make([]any, 0, 4)
+	a := sections{list: make([]string, 0, 19+4*len(l.fields))}
+	a.add("", l.fence, itoa(from), itoa(to), l.flightID, l.flight, packEvent(l.Now, c))
+	a.from = len(a.list)
+	l.addSeen(&a)
+	key := "i" + sub.Key // there is no record without a key
+	a.add(key)
+	if sub.HoldID != "" {
+		a.add("h" + sub.HoldID)
+	}
+	a.end()
+	if l.recorded != "" || l.hold != "" {
+		a.add(l.recorded)
+		if sub.HoldID != "" {
+			a.add(l.hold)
+		}
+	}
+	a.end()
+	l.addBecomes(&a)
 	if c.Hold != nil {
-		values = append(values, "h"+c.Hold.HoldID, packHold(c.Hold))
+		a.add("h"+c.Hold.HoldID, packHold(c.Hold))
 	}
 	if c.Record != nil {
-		values = append(values, "i"+sub.Key, packRecord(c.Record))
+		a.add(key, packRecord(c.Record))
 	}
-	return values, nil
+	a.end()
+	l.addReservations(&a, sub, c)
+	a.end()
+	if a.tooMany {
+		return nil, errs.E(errs.Internal, "redisstore: a change of more than %d values", math.MaxUint8)
+	}
+	a.list[0] = string(a.counts[:])
+	return a.list, nil
 }
 
-// appendReservations adds the one that was asked for and the one that is written, which
-// must be new if it is another.
-func (l *snapshot) appendReservations(args []any, sub store.Subject, c store.Change) []any {
+// sections are the arguments of commit.lua, and how many each section has.
+type sections struct {
+	list    []string
+	counts  [8]byte
+	n, from int // number and first argument of the section
+	tooMany bool
+}
+
+func (a *sections) add(values ...string) { a.list = append(a.list, values...) }
+
+// end begins the next section.
+func (a *sections) end() {
+	size := len(a.list) - a.from
+	a.tooMany = a.tooMany || size > math.MaxUint8
+	a.counts[a.n] = byte(size)
+	a.n, a.from = a.n+1, len(a.list)
+}
+
+// addSeen adds the fields of seats and, unless all were absent, what they were.
+func (l *snapshot) addSeen(a *sections) {
+	absent := true
+	for _, f := range l.fields {
+		a.add(f.name)
+		absent = absent && f.had == ""
+	}
+	a.end()
+	for _, f := range l.fields {
+		if !absent {
+			a.add(f.had)
+		}
+	}
+	a.end()
+}
+
+// addBecomes adds which fields of seats go, and what others become.
+func (l *snapshot) addBecomes(a *sections) {
+	for _, f := range l.fields {
+		if f.becomes == "" {
+			a.add(f.name)
+		}
+	}
+	a.end()
+	for _, f := range l.fields {
+		if f.becomes != "" && f.becomes != unchanged {
+			a.add(f.name, f.becomes)
+		}
+	}
+	a.end()
+}
+
+// addReservations adds the one that was asked for and the one that is written, which must
+// be new if it is another.
+func (l *snapshot) addReservations(a *sections, sub store.Subject, c store.Change) {
 	asked, id, becomes := sub.ReservationID, "", ""
 	if c.Reservation != nil {
 		id, becomes = c.Reservation.ReservationID, packReservation(c.Reservation)
 	}
-	switch {
-	case asked == id && id != "":
-		return append(args, asked, l.reservation, becomes)
-	case asked != "":
-		args = append(args, asked, l.reservation, "")
+	if asked == id {
+		if id != "" {
+			a.add(id, l.reservation, becomes)
+		}
+		return
+	}
+	if asked != "" {
+		a.add(asked, l.reservation, "")
 	}
 	if id != "" {
-		args = append(args, id, "", becomes)
+		a.add(id, "", becomes)
 	}
-	return args
 }

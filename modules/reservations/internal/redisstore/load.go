@@ -57,7 +57,7 @@ func (s *Store) load(ctx context.Context, sub store.Subject) (snapshot, error) {
 		args = append(args, seat)
 	}
 	sent := s.clock.Elapsed()
-	answer, err := s.run(ctx, s.scripts.load, sub.Bucket, []any{s.buckets[sub.Bucket]}, args)
+	answer, err := s.run(ctx, s.scripts.load, sub.Bucket, args)
 	if err != nil {
 		return snapshot{}, err
 	}
@@ -137,7 +137,7 @@ func (s *Store) unpack(l *snapshot, sub store.Subject, version string) (err erro
 // Seats implements store.Store.
 func (s *Store) Seats(ctx context.Context, flightID string) (store.State, error) {
 	b := bucket.Of(flightID)
-	answer, err := s.run(ctx, s.scripts.seats, b, []any{s.buckets[b]}, []any{flightID})
+	answer, err := s.run(ctx, s.scripts.seats, b, []any{flightID})
 	if err != nil {
 		return store.State{}, err
 	}

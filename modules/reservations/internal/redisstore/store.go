@@ -98,7 +98,6 @@ func Open(ctx context.Context, db *redisdb.DB, o Options) (*Store, error) {
 		}
 		*to = newScript(string(text))
 	}
-	s.scripts.commit.joins = true
 	if err := s.claimNamespace(ctx, o.Own); err != nil {
 		return nil, redisdb.Fail(err)
 	}
@@ -111,20 +110,38 @@ func (s *Store) Ping(ctx context.Context) error { return redisdb.Fail(s.db.Ping(
 // Close implements store.Keeper.
 func (s *Store) Close() error { return s.db.Close() }
 
-type script struct {
-	text, digest string
-	joins        bool // it takes many calls as one
-}
+type script struct{ text, digest string }
 
 func newScript(text string) script {
 	text = mutated(text)
 	return script{text: text, digest: redis.NewScript(text).Hash()}
 }
 
-// run evaluates a script on a bucket's keys, by its digest, or by its text on a server
-// that does not know it yet. It is sent at most once: a lost answer stays lost, and so
-// does one of a run of Redis that was not compared yet.
-func (s *Store) run(ctx context.Context, sc script, b int, keys []any, args []any) (any, error) {
+// run evaluates a script on a bucket. It is sent at most once: a lost answer stays lost,
+// and so does one of a run of Redis that was not compared yet.
+func (s *Store) run(ctx context.Context, sc script, b int, args []any) (any, error) {
+	return s.evaluate(ctx, sc, b, func(command, script string) (any, error) {
+		all := make([]any, 0, 4+len(args))
+		all = append(append(all, command, script, 1, s.buckets[b]), args...)
+		cmd := redis.NewCmd(ctx, all...)
+		cmd.SetFirstKeyPos(3)
+		if err := s.db.Once(ctx, cmd); err != nil {
+			return nil, err
+		}
+		return cmd.Val(), nil
+	})
+}
+
+// join is run for a script that takes the calls of many as one.
+func (s *Store) join(ctx context.Context, sc script, b int, keys, args []string) (any, error) {
+	return s.evaluate(ctx, sc, b, func(command, script string) (any, error) {
+		return s.db.Join(ctx, &redisdb.Call{Command: command, Script: script, Keys: keys, Args: args})
+	})
+}
+
+// evaluate calls a script by its digest, or by its text on a server that does not know it
+// yet.
+func (s *Store) evaluate(ctx context.Context, sc script, b int, send func(command, script string) (any, error)) (any, error) {
 	run, err := s.vouch(ctx)
 	if err == nil {
 		err = s.usable(b)
@@ -132,27 +149,12 @@ func (s *Store) run(ctx context.Context, sc script, b int, keys []any, args []an
 	if err != nil {
 		return nil, err
 	}
-	answer, err := s.evaluate(ctx, sc, "evalsha", sc.digest, keys, args)
+	answer, err := send("evalsha", sc.digest)
 	if redis.HasErrorPrefix(err, "NOSCRIPT") {
-		answer, err = s.evaluate(ctx, sc, "eval", sc.text, keys, args)
+		answer, err = send("eval", sc.text)
 	}
 	if err == nil {
 		err = s.same(run)
 	}
 	return answer, redisdb.Fail(err)
-}
-
-func (s *Store) evaluate(ctx context.Context, sc script, command, script string, keys, args []any) (any, error) {
-	all := make([]any, 0, 3+len(keys)+len(args))
-	all = append(append(append(all, command, script, len(keys)), keys...), args...)
-	cmd := redis.NewCmd(ctx, all...)
-	cmd.SetFirstKeyPos(3)
-	send := s.db.Once
-	if sc.joins {
-		send = s.db.OnceJoined
-	}
-	if err := send(ctx, cmd); err != nil {
-		return nil, err
-	}
-	return cmd.Val(), nil
 }

@@ -27,7 +27,7 @@ func (s *Store) Update(ctx context.Context, sub store.Subject, decide func(store
 		change, err := decide(guessed.State)
 		if err == nil && !change.Empty() {
 			tolerance := guess.Tolerance.Microseconds()
-			done, err := s.commit(ctx, sub, guessed, change, guessed.Now-tolerance, guessed.Now+tolerance)
+			done, err := s.commit(ctx, sub, &guessed, change, guessed.Now-tolerance, guessed.Now+tolerance)
 			if done || err != nil {
 				return redisdb.Fail(err)
 			}
@@ -48,7 +48,7 @@ func (s *Store) Update(ctx context.Context, sub store.Subject, decide func(store
 		if err != nil || change.Empty() {
 			return err
 		}
-		done, err := s.commit(ctx, sub, loaded, change, 0, loaded.until())
+		done, err := s.commit(ctx, sub, &loaded, change, 0, loaded.until())
 		if done || err != nil {
 			return redisdb.Fail(err)
 		}
