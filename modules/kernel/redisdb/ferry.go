@@ -14,10 +14,10 @@ const (
 	trips = 1  // under way at a time: the longer one takes, the more the next one carries
 	cargo = 64 // commands of a trip
 
-	// patience is how long a trip waits for those who were around at the end of the one
-	// before: who was just answered often has more to ask. One who is alone waits for
-	// nobody.
-	patience = 100 * time.Microsecond
+	// patience bounds how long a trip waits for those who were around at the end of the
+	// one before: who was just answered often has more to ask. It also waits no longer
+	// than half of what that trip took. One who is alone waits for nobody.
+	patience = 300 * time.Microsecond
 )
 
 // ferry carries commands of many callers to one server: whoever comes while enough
@@ -30,6 +30,7 @@ type ferry struct {
 	mu      sync.Mutex
 	under   int // trips under way
 	around  int // callers at the end of the last trip: those it carried, those who waited
+	took    time.Duration
 	waiting []*passage
 }
 
@@ -70,14 +71,14 @@ func (f *ferry) do(ctx context.Context, p *passage) error {
 
 // gather lets others come along.
 func (f *ferry) gather() {
-	for until := time.Now().Add(patience); time.Now().Before(until); {
+	for begun := time.Now(); ; runtime.Gosched() {
 		f.mu.Lock()
 		all := len(f.waiting) >= min(f.around, cargo)
+		wait := min(f.took/2, patience)
 		f.mu.Unlock()
-		if all {
+		if all || time.Since(begun) > wait {
 			return
 		}
-		runtime.Gosched()
 	}
 }
 
@@ -139,6 +140,7 @@ func (f *ferry) trip(ctx context.Context) {
 	load := slices.Clone(f.waiting[:n])
 	f.waiting = slices.Delete(f.waiting, 0, n)
 	f.mu.Unlock()
+	begun := time.Now()
 	if len(load) > 0 {
 		f.send(context.WithoutCancel(ctx), load)
 	}
@@ -149,6 +151,7 @@ func (f *ferry) trip(ctx context.Context) {
 		p.rouse()
 	}
 	f.under--
+	f.took = time.Since(begun)
 	f.around = len(load) + len(f.waiting)
 	if len(f.waiting) > 0 {
 		f.appoint(f.waiting[0])

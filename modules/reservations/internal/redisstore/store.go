@@ -150,7 +150,7 @@ func (s *Store) evaluate(ctx context.Context, sc script, b int, send func(comman
 		return nil, err
 	}
 	answer, err := send("evalsha", sc.digest)
-	if redis.HasErrorPrefix(err, "NOSCRIPT") {
+	if err != nil && redis.HasErrorPrefix(err, "NOSCRIPT") {
 		answer, err = send("eval", sc.text)
 	}
 	if err == nil {
