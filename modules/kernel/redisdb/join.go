@@ -25,7 +25,7 @@ type Call struct {
 // way: c is to be left alone.
 func (d *DB) Join(ctx context.Context, c *Call) (any, error) {
 	if d.ferry == nil {
-		j := joined{cmd: sum([]*Call{c}), calls: []*Call{c}}
+		j := joined{cmd: sum(ctx, []*Call{c}), calls: []*Call{c}}
 		_ = d.Process(ctx, once{j.cmd})
 		j.share()
 		return c.answer, c.err
@@ -43,7 +43,7 @@ type joined struct {
 }
 
 // join makes one command of the calls that may be one.
-func join(load []*passage) []joined {
+func join(ctx context.Context, load []*passage) []joined {
 	list := make([]joined, 0, len(load))
 next:
 	for _, p := range load {
@@ -61,14 +61,14 @@ next:
 	}
 	for i, j := range list {
 		if j.cmd == nil {
-			list[i].cmd = sum(j.calls)
+			list[i].cmd = sum(ctx, j.calls)
 		}
 	}
 	return list
 }
 
 // sum is the call of all keys and all arguments.
-func sum(calls []*Call) *redis.Cmd {
+func sum(ctx context.Context, calls []*Call) *redis.Cmd {
 	const first = 3 // key
 	keys, args := 0, 0
 	for _, c := range calls {
@@ -86,7 +86,7 @@ func sum(calls []*Call) *redis.Cmd {
 			all = append(all, &c.Args[i])
 		}
 	}
-	cmd := redis.NewCmd(context.Background(), all...)
+	cmd := redis.NewCmd(ctx, all...)
 	cmd.SetFirstKeyPos(first)
 	return cmd
 }

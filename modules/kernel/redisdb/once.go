@@ -31,7 +31,7 @@ const oneRead = 16 << 10
 func together(ctx context.Context, c *redis.Client, load []*passage) {
 	var others sync.WaitGroup
 	defer others.Wait()
-	list := join(load)
+	list := join(ctx, load)
 	for len(list) > 0 {
 		n, bytes := 0, 0
 		for n < len(list) {
