@@ -19,8 +19,12 @@ import (
 	"banyan/modules/reservations/internal/store"
 )
 
-// widest remembers how many changes a call of a script carried at most.
-type widest struct{ n atomic.Int64 }
+// widest remembers how many changes a call of a script carried at most, and tells when
+// the command that keeps them from leaving is under way.
+type widest struct {
+	n       atomic.Int64
+	blocked chan struct{}
+}
 
 func (w *widest) DialHook(next redis.DialHook) redis.DialHook {
 	return func(ctx context.Context, network, addr string) (net.Conn, error) { return next(ctx, network, addr) }
@@ -30,6 +34,9 @@ func (w *widest) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	return func(ctx context.Context, cmd redis.Cmder) error {
 		if keys, ok := cmd.Args()[min(2, len(cmd.Args())-1)].(int); ok && cmd.Name() == "evalsha" {
 			w.n.Store(max(w.n.Load(), int64(keys/3)))
+		}
+		if cmd.Name() == "blpop" {
+			w.blocked <- struct{}{}
 		}
 		return next(ctx, cmd)
 	}
@@ -48,7 +55,7 @@ func TestChangesOfOneCall(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	seen := &widest{}
+	seen := &widest{blocked: make(chan struct{}, 1)}
 	db.AddHook(seen)
 	s, err := redisstore.Open(t.Context(), db, redisstore.Options{Namespace: ns, Own: true})
 	if err != nil {
@@ -63,7 +70,7 @@ func TestChangesOfOneCall(t *testing.T) {
 		if err := db.Set(t.Context(), damaged, "no hash", 0).Err(); err != nil {
 			t.Fatal(err)
 		}
-		errsOf := atOnce(t, db,
+		errsOf := atOnce(t, db, seen.blocked,
 			held{s, broken, "ann", fmt.Sprint("a", n)}, held{s, whole, "bob", fmt.Sprint("b", n)}, held{s, whole, "eve", fmt.Sprint("e", n)})
 		if errsOf[0] == nil {
 			t.Error("a claim into a damaged bucket was acknowledged")
@@ -90,12 +97,13 @@ type held struct {
 }
 
 // atOnce makes holds while another command keeps all from leaving.
-func atOnce(t *testing.T, db *redisdb.DB, holds ...held) []error {
+func atOnce(t *testing.T, db *redisdb.DB, blocked <-chan struct{}, holds ...held) []error {
 	t.Helper()
 	errsOf := make([]error, len(holds))
 	gate := dbtest.Namespace()
 	var wg sync.WaitGroup
 	wg.Go(func() { _ = db.Once(t.Context(), redis.NewCmd(t.Context(), "blpop", gate, 2)) })
+	<-blocked
 	for i, h := range holds {
 		sub, decide := claim(h.f, h.customer, h.id, "1A", time.Minute)
 		// The first one loads the time; later ones are decided on a guess, and travel at once.
