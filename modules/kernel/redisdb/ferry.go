@@ -14,10 +14,10 @@ const (
 	trips = 1  // under way at a time: the longer one takes, the more the next one carries
 	cargo = 64 // commands of a trip
 
-	// patience is how long a trip waits for those who were around at the end of the one
-	// before: who was just answered often has more to ask. One who is alone waits for
-	// nobody.
-	patience = 100 * time.Microsecond
+	// patience bounds how long a trip waits for those who were around at the end of the
+	// one before: who was just answered often has more to ask. It also waits no longer
+	// than half of what that trip took. One who is alone waits for nobody.
+	patience = 300 * time.Microsecond
 )
 
 // ferry carries commands of many callers to one server: whoever comes while enough
@@ -30,21 +30,23 @@ type ferry struct {
 	mu      sync.Mutex
 	under   int // trips under way
 	around  int // callers at the end of the last trip: those it carried, those who waited
+	took    time.Duration
 	waiting []*passage
 }
 
-// passage is one command on its way. Its flags are under the ferry's lock.
+// passage is one command on its way, or one call that goes with others. Its flags are
+// under the ferry's lock.
 type passage struct {
 	cmd   *redis.Cmd
+	call  *Call         // instead of cmd
 	leads bool          // its caller is to make a trip
-	done  bool          // cmd has its answer
+	done  bool          // it has its answer
 	wake  chan struct{} // look at the flags
 }
 
 // do runs a command at most once. If ctx ends while the command is under way, its
-// outcome is unknown and cmd must not be looked at.
-func (f *ferry) do(ctx context.Context, cmd *redis.Cmd) error {
-	p := &passage{cmd: cmd, wake: make(chan struct{}, 1)}
+// outcome is unknown and it must not be looked at.
+func (f *ferry) do(ctx context.Context, p *passage) error {
 	f.mu.Lock()
 	f.waiting = append(f.waiting, p)
 	f.appoint(p)
@@ -57,7 +59,7 @@ func (f *ferry) do(ctx context.Context, cmd *redis.Cmd) error {
 			f.trip(ctx)
 			continue
 		case done:
-			return cmd.Err()
+			return p.err()
 		}
 		select {
 		case <-p.wake:
@@ -69,15 +71,23 @@ func (f *ferry) do(ctx context.Context, cmd *redis.Cmd) error {
 
 // gather lets others come along.
 func (f *ferry) gather() {
-	for until := time.Now().Add(patience); time.Now().Before(until); {
+	for begun := time.Now(); ; runtime.Gosched() {
 		f.mu.Lock()
 		all := len(f.waiting) >= min(f.around, cargo)
+		wait := min(f.took/2, patience)
 		f.mu.Unlock()
-		if all {
+		if all || time.Since(begun) > wait {
 			return
 		}
-		runtime.Gosched()
 	}
+}
+
+// err is what came of it.
+func (p *passage) err() error {
+	if p.call != nil {
+		return p.call.err
+	}
+	return p.cmd.Err()
 }
 
 // appoint lets p lead a trip if one may start. It is called under the lock.
@@ -118,7 +128,7 @@ func (f *ferry) leave(ctx context.Context, p *passage) error {
 		f.trip(ctx)
 	}
 	if done {
-		return p.cmd.Err()
+		return p.err()
 	}
 	return ctx.Err()
 }
@@ -130,6 +140,7 @@ func (f *ferry) trip(ctx context.Context) {
 	load := slices.Clone(f.waiting[:n])
 	f.waiting = slices.Delete(f.waiting, 0, n)
 	f.mu.Unlock()
+	begun := time.Now()
 	if len(load) > 0 {
 		f.send(context.WithoutCancel(ctx), load)
 	}
@@ -140,6 +151,7 @@ func (f *ferry) trip(ctx context.Context) {
 		p.rouse()
 	}
 	f.under--
+	f.took = time.Since(begun)
 	f.around = len(load) + len(f.waiting)
 	if len(f.waiting) > 0 {
 		f.appoint(f.waiting[0])

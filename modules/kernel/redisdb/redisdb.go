@@ -129,56 +129,6 @@ func ping(ctx context.Context, c redis.UniversalClient, met *runs) (*DB, error) 
 	return d, nil
 }
 
-// oneRead is how much Redis reads of a connection before it executes and syncs to disk:
-// a longer pipeline costs another sync, pipelines on several connections share one.
-const oneRead = 16 << 10
-
-// together sends commands in as few pipelines as fit oneRead, each on a connection of
-// its own; each command keeps its own answer or error.
-func together(ctx context.Context, c *redis.Client, load []*passage) {
-	var others sync.WaitGroup
-	defer others.Wait()
-	for len(load) > 0 {
-		n, bytes := 0, 0
-		for n < len(load) {
-			if bytes += size(load[n].cmd); bytes > oneRead && n > 0 {
-				break
-			}
-			n++
-		}
-		part := load[:n]
-		if load = load[n:]; len(load) > 0 {
-			others.Go(func() { pipeline(ctx, c, part) })
-		} else {
-			pipeline(ctx, c, part)
-		}
-	}
-}
-
-// size estimates the bytes of a command on the wire.
-func size(cmd *redis.Cmd) int {
-	n := 0
-	for _, a := range cmd.Args() {
-		n += 7
-		if text, ok := a.(string); ok {
-			n += len(text)
-		}
-	}
-	return n
-}
-
-func pipeline(ctx context.Context, c *redis.Client, load []*passage) {
-	if len(load) == 1 {
-		_ = c.Process(ctx, load[0].cmd)
-		return
-	}
-	pipe := c.Pipeline()
-	for _, p := range load {
-		_ = pipe.Process(ctx, p.cmd)
-	}
-	_, _ = pipe.Exec(ctx)
-}
-
 // Fail makes an error of Redis one of ours: errs.Unavailable, with the cause for the
 // log. Our own errors pass as they are. A write that fails so may have happened.
 func Fail(err error) error {
@@ -194,21 +144,6 @@ func Fail(err error) error {
 // Tag is the hash tag of a bucket, such as {b0042}: keys that carry it share a slot of
 // a Cluster, so that one script may touch all of them.
 func Tag(bucket int) string { return fmt.Sprintf("{b%04d}", bucket) }
-
-// Once runs a command that must not be repeated when its connection breaks. On one
-// server, commands of callers who come at once share a round trip; on a Cluster they do
-// not, for a dead master would hold up the others. Look at c only if there is no error,
-// or an error of Redis itself: after one of ctx the command may still be under way.
-func (d *DB) Once(ctx context.Context, c *redis.Cmd) error {
-	if d.ferry != nil {
-		return d.ferry.do(ctx, c)
-	}
-	return d.Process(ctx, once{c})
-}
-
-type once struct{ *redis.Cmd }
-
-func (once) NoRetry() bool { return true }
 
 // EachMaster calls fn for the server, or for every master of the Cluster, one by one.
 func (d *DB) EachMaster(ctx context.Context, fn func(ctx context.Context, c *redis.Client) error) error {

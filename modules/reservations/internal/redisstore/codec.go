@@ -18,6 +18,7 @@ import (
 //	hold         parts: flight, seats, expiry, status, customer, token, created, extensions, reservation
 //	reservation  parts: flight, seats, customer, status, created, hold, related
 //	idempotency  parts: created, fingerprint, answer
+//	event        parts: decided, type, hold or reservation
 //	flight       <open 0|1><seq>,<length>:<configuration>[parts: designator, date]
 //	customer     <seat>=<expiry>,...  the seats that the customer holds on a flight
 //
@@ -28,14 +29,20 @@ func errDamaged(kind, record string) error {
 	return fmt.Errorf("redisstore: damaged %s record %q", kind, record)
 }
 
-func parts(size int, values ...string) string {
-	b := make([]byte, 0, size)
+func parts(values ...string) string {
+	size := 0
 	for _, v := range values {
-		b = strconv.AppendInt(b, int64(len(v)), 10)
-		b = append(b, ':')
-		b = append(b, v...)
+		size += len("9999:") + len(v)
 	}
-	return string(b)
+	var b strings.Builder
+	b.Grow(size)
+	var digits [20]byte
+	for _, v := range values {
+		_, _ = b.Write(strconv.AppendInt(digits[:0], int64(len(v)), 10))
+		_ = b.WriteByte(':')
+		_, _ = b.WriteString(v)
+	}
+	return b.String()
 }
 
 // split takes n parts off a record; ok is false unless exactly n are there.
@@ -98,7 +105,7 @@ func list(text string) []string {
 }
 
 func packHold(h *store.Hold) string {
-	return parts(256, h.FlightID, strings.Join(h.Seats, ","), itoa(h.ExpiresAt), h.Status, h.CustomerID,
+	return parts(h.FlightID, strings.Join(h.Seats, ","), itoa(h.ExpiresAt), h.Status, h.CustomerID,
 		h.Token, itoa(h.CreatedAt), strconv.Itoa(h.Extensions), h.ReservationID)
 }
 
@@ -115,7 +122,7 @@ func unpackHold(id, record string) (*store.Hold, error) {
 }
 
 func packReservation(r *store.Reservation) string {
-	return parts(192, r.FlightID, strings.Join(r.Seats, ","), r.CustomerID, r.Status, itoa(r.CreatedAt), r.HoldID, r.Related)
+	return parts(r.FlightID, strings.Join(r.Seats, ","), r.CustomerID, r.Status, itoa(r.CreatedAt), r.HoldID, r.Related)
 }
 
 func unpackReservation(id, record string) (*store.Reservation, error) {
@@ -131,7 +138,7 @@ func unpackReservation(id, record string) (*store.Reservation, error) {
 }
 
 func packRecord(r *idempotency.Record) string {
-	return parts(64+len(r.Answer), itoa(r.CreatedAt), packDigest(r.Fingerprint), string(r.Answer))
+	return parts(itoa(r.CreatedAt), packDigest(r.Fingerprint), string(r.Answer))
 }
 
 func unpackRecord(record string) (*idempotency.Record, error) {
@@ -143,10 +150,22 @@ func unpackRecord(record string) (*idempotency.Record, error) {
 	return r, nil
 }
 
+// packEvent describes a change that was decided at a time of the store.
+func packEvent(at int64, c store.Change) string {
+	ref := ""
+	switch {
+	case c.Reservation != nil:
+		ref = c.Reservation.ReservationID
+	case c.Hold != nil:
+		ref = c.Hold.HoldID
+	}
+	return parts(itoa(at), c.Event, ref)
+}
+
 // packDigest halves a digest in hexadecimal; "=" marks another text.
 func packDigest(text string) string {
 	raw, err := hex.DecodeString(text)
-	if err != nil || hex.EncodeToString(raw) != text || (len(raw) > 0 && raw[0] == '=') {
+	if err != nil || strings.ToLower(text) != text || (len(raw) > 0 && raw[0] == '=') {
 		return "=" + text
 	}
 	return string(raw)
@@ -166,11 +185,11 @@ func packFlight(f store.Flight) string {
 	if f.Open {
 		open = "1"
 	}
-	record := open + itoa(f.Seq) + "," + parts(64, f.Configuration)
+	record := open + itoa(f.Seq) + "," + parts(f.Configuration)
 	if designator, date := fromID(f.FlightID); designator == f.Designator && date == f.Date {
 		return record
 	}
-	return record + parts(32, f.Designator, f.Date)
+	return record + parts(f.Designator, f.Date)
 }
 
 func unpackFlight(id, record string) (store.Flight, error) {

@@ -7,12 +7,11 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"banyan/modules/kernel/handover/mutant"
-	"banyan/modules/kernel/redisdb"
 	"banyan/modules/reservations/internal/records"
 )
 
 // base is what the keys of a bucket's data begin with.
-func (s *Store) base(b int) string { return s.prefix + redisdb.Tag(b) + ":" }
+func (s *Store) base(b int) string { return strings.TrimSuffix(s.buckets[b], "flights") }
 
 // keptHash is one of a bucket's hashes, on its way from Redis.
 type keptHash struct {
@@ -86,7 +85,7 @@ func (s *Store) readPages(ctx context.Context, h keptHash, lines [][]byte) ([][]
 	}
 }
 
-// encodeDay makes the line of a hold or an idempotency record.
+// encodeDay makes the line of a hold or an idempotency record. Events stay.
 func encodeDay(lines [][]byte, field, record string) ([][]byte, error) {
 	if id, ok := strings.CutPrefix(field, "h"); ok {
 		h, err := unpackHold(id, record)
@@ -95,7 +94,7 @@ func encodeDay(lines [][]byte, field, record string) ([][]byte, error) {
 		}
 		return append(lines, records.Hold(*h).Encode(nil)), nil
 	}
-	if mutant.IdempotencyNotCopied {
+	if mutant.IdempotencyNotCopied || strings.HasPrefix(field, "e") {
 		return lines, nil
 	}
 	key, ok := strings.CutPrefix(field, "i")

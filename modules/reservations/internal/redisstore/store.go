@@ -7,13 +7,14 @@
 //	                            stays when a bucket's seats move
 //	r:{b0042}:s:<flight>  hash  seat -> record, "#" -> the flight's version,
 //	                            "c<customer>" -> seats held, derived from the records
-//	r:{b0042}:day         hash  what is kept for a day: "h<hold>", "i<idempotency key>"
+//	r:{b0042}:day         hash  what is kept for a day: "h<hold>", "i<idempotency key>", and
+//	                            "e<flight> <version>" -> what made that version
 //	r:{b0042}:res         hash  reservation -> record
-//	r:{b0042}:events      stream of what happened, one entry for each version
 //	r:num:{n0042}         hash  designator|date -> flights, a shard of the index by number
 //	r:cfg, r:feeds, r:meta hashes: geometry, cursors, what this namespace is
 //
-// What is read and written together shares a hash, for every command of a script costs.
+// What is read and written together shares a hash, for every command of a script costs;
+// so does every call of a script, and writers who come at once share one.
 // A bucket is enumerated by its fixed keys and the flights in its flights hash. Time is
 // Redis TIME, judged again in the script that writes.
 package redisstore
@@ -116,10 +117,31 @@ func newScript(text string) script {
 	return script{text: text, digest: redis.NewScript(text).Hash()}
 }
 
-// run evaluates a script on a bucket's keys, by its digest, or by its text on a server
-// that does not know it yet. It is sent at most once: a lost answer stays lost, and so
-// does one of a run of Redis that was not compared yet.
+// run evaluates a script on a bucket. It is sent at most once: a lost answer stays lost,
+// and so does one of a run of Redis that was not compared yet.
 func (s *Store) run(ctx context.Context, sc script, b int, args []any) (any, error) {
+	return s.evaluate(ctx, sc, b, func(command, script string) (any, error) {
+		all := make([]any, 0, 4+len(args))
+		all = append(append(all, command, script, 1, s.buckets[b]), args...)
+		cmd := redis.NewCmd(ctx, all...)
+		cmd.SetFirstKeyPos(3)
+		if err := s.db.Once(ctx, cmd); err != nil {
+			return nil, err
+		}
+		return cmd.Val(), nil
+	})
+}
+
+// join is run for a script that takes the calls of many as one.
+func (s *Store) join(ctx context.Context, sc script, b int, keys, args []string) (any, error) {
+	return s.evaluate(ctx, sc, b, func(command, script string) (any, error) {
+		return s.db.Join(ctx, &redisdb.Call{Command: command, Script: script, Keys: keys, Args: args})
+	})
+}
+
+// evaluate calls a script by its digest, or by its text on a server that does not know it
+// yet.
+func (s *Store) evaluate(ctx context.Context, sc script, b int, send func(command, script string) (any, error)) (any, error) {
 	run, err := s.vouch(ctx)
 	if err == nil {
 		err = s.usable(b)
@@ -127,24 +149,12 @@ func (s *Store) run(ctx context.Context, sc script, b int, args []any) (any, err
 	if err != nil {
 		return nil, err
 	}
-	key := s.buckets[b]
-	answer, err := s.evaluate(ctx, "evalsha", sc.digest, key, args)
-	if redis.HasErrorPrefix(err, "NOSCRIPT") {
-		answer, err = s.evaluate(ctx, "eval", sc.text, key, args)
+	answer, err := send("evalsha", sc.digest)
+	if err != nil && redis.HasErrorPrefix(err, "NOSCRIPT") {
+		answer, err = send("eval", sc.text)
 	}
 	if err == nil {
 		err = s.same(run)
 	}
 	return answer, redisdb.Fail(err)
-}
-
-func (s *Store) evaluate(ctx context.Context, command, script, key string, args []any) (any, error) {
-	all := make([]any, 0, 4+len(args))
-	all = append(append(all, command, script, 1, key), args...)
-	cmd := redis.NewCmd(ctx, all...)
-	cmd.SetFirstKeyPos(3)
-	if err := s.db.Once(ctx, cmd); err != nil {
-		return nil, err
-	}
-	return cmd.Val(), nil
 }

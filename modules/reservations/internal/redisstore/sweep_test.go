@@ -6,8 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/redis/go-redis/v9"
-
 	"banyan/modules/kernel/bucket"
 	"banyan/modules/kernel/dbtest"
 	"banyan/modules/kernel/idempotency"
@@ -40,7 +38,7 @@ func TestSweep(t *testing.T) {
 		apply(t, s, 1, f, moving)
 		b := bucket.Of(f.FlightID)
 		client(t, addrs, func(ctx context.Context, db *redisdb.DB) error { // an event of 1970
-			return db.XAdd(ctx, &redis.XAddArgs{Stream: ns + ":" + redisdb.Tag(b) + ":events", ID: "1-1", Values: []string{"f", "x"}}).Err()
+			return db.HSet(ctx, ns+":"+redisdb.Tag(b)+":day", "eF 1", "1:14:held0:").Err()
 		})
 		aged(t, s, f, "live", "1A", -time.Hour)
 		aged(t, s, f, "expired", "1B", time.Second)

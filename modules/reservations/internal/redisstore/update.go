@@ -2,7 +2,6 @@ package redisstore
 
 import (
 	"context"
-	"fmt"
 	"math/rand/v2"
 	"time"
 
@@ -28,7 +27,7 @@ func (s *Store) Update(ctx context.Context, sub store.Subject, decide func(store
 		change, err := decide(guessed.State)
 		if err == nil && !change.Empty() {
 			tolerance := guess.Tolerance.Microseconds()
-			done, err := s.commit(ctx, sub, guessed, change, guessed.Now-tolerance, guessed.Now+tolerance)
+			done, err := s.commit(ctx, sub, &guessed, change, guessed.Now-tolerance, guessed.Now+tolerance)
 			if done || err != nil {
 				return redisdb.Fail(err)
 			}
@@ -49,7 +48,7 @@ func (s *Store) Update(ctx context.Context, sub store.Subject, decide func(store
 		if err != nil || change.Empty() {
 			return err
 		}
-		done, err := s.commit(ctx, sub, loaded, change, 0, loaded.until())
+		done, err := s.commit(ctx, sub, &loaded, change, 0, loaded.until())
 		if done || err != nil {
 			return redisdb.Fail(err)
 		}
@@ -105,93 +104,6 @@ func (l *snapshot) until() int64 {
 		end = min(end, l.Hold.ExpiresAt)
 	}
 	return end
-}
-
-// commit sends the change with everything it rests on. Not done means that something
-// was otherwise and nothing was written.
-func (s *Store) commit(ctx context.Context, sub store.Subject, l snapshot, c store.Change, from, to int64) (done bool, err error) {
-	args, err := l.arguments(sub, c, from, to)
-	if err != nil {
-		return false, err
-	}
-	sent := s.clock.Elapsed()
-	answer, err := s.run(ctx, s.scripts.commit, sub.Bucket, args)
-	if err != nil {
-		return false, err
-	}
-	switch a := answer.(type) {
-	case string:
-		return false, misdirected(sub.Bucket, a)
-	case int64:
-		s.clock.Learn(-a, sent, s.clock.Elapsed())
-		return false, nil
-	case []any:
-		if len(a) != 3 {
-			break
-		}
-		w := acknowledged{fence: text(a[2]), flight: l.flightID}
-		w.at, _ = a[0].(int64)
-		w.version, _ = a[1].(int64)
-		s.clock.Learn(w.at, sent, s.clock.Elapsed())
-		s.trust.wrote(sub.Bucket, w)
-		return true, nil
-	}
-	return false, fmt.Errorf("redisstore: commit answered %v", answer)
-}
-
-// arguments are those of commit.lua.
-func (l *snapshot) arguments(sub store.Subject, c store.Change, from, to int64) ([]any, error) {
-	ref := ""
-	switch {
-	case c.Reservation != nil:
-		ref = c.Reservation.ReservationID
-	case c.Hold != nil:
-		ref = c.Hold.HoldID
-	}
-	if err := l.change(c); err != nil {
-		return nil, err
-	}
-	args := make([]any, 0, 24+3*len(l.fields))
-	args = append(args, l.fence, from, to, l.flightID, l.flight, c.Event, ref, len(l.fields), 0)
-	checks := len(args) - 1
-	for _, f := range l.fields {
-		args = append(args, f.name, f.had, f.becomes)
-	}
-	n := 0
-	for _, check := range []struct{ asked, key, field, had string }{
-		{sub.HoldID, "day", "h" + sub.HoldID, l.hold},
-		{sub.ReservationID, "res", sub.ReservationID, l.reservation},
-		{sub.Key, "day", "i" + sub.Key, l.recorded},
-	} {
-		if check.asked != "" {
-			n++
-			args = append(args, check.key, check.field, check.had)
-		}
-	}
-	args[checks] = n
-	return appendWrites(args, sub, c)
-}
-
-// appendWrites adds what is written outside the flight's hash.
-func appendWrites(args []any, sub store.Subject, c store.Change) ([]any, error) {
-	if c.Record != nil && sub.Key == "" {
-		return nil, errs.E(errs.Internal, "redisstore: an answer to record without a key")
-	}
-	if c.Hold != nil || c.Record != nil {
-		args = append(args, "day", 0)
-		values := len(args)
-		if c.Hold != nil {
-			args = append(args, "h"+c.Hold.HoldID, packHold(c.Hold))
-		}
-		if c.Record != nil {
-			args = append(args, "i"+sub.Key, packRecord(c.Record))
-		}
-		args[values-1] = len(args) - values
-	}
-	if c.Reservation != nil {
-		args = append(args, "res", 2, c.Reservation.ReservationID, packReservation(c.Reservation))
-	}
-	return args, nil
 }
 
 // change enters what the fields become, and keeps the customers' counts in step with

@@ -31,7 +31,7 @@ if not becomes then return {stored[1] or '', stored[2] or '0'} end
 
 if wipe then -- before the fence: a bucket that is not wiped must not look as if it were
   local base = string.sub(KEYS[1], 1, -8)
-  local keys, flights = {'UNLINK', base .. 'day', base .. 'res', base .. 'events'}, redis.call('HKEYS', KEYS[1])
+  local keys, flights = {'UNLINK', base .. 'day', base .. 'res'}, redis.call('HKEYS', KEYS[1])
   for i, flight in ipairs(flights) do
     keys[#keys + 1] = base .. 's:' .. flight
     if #keys > 1000 or i == #flights then

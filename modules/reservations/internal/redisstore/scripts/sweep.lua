@@ -50,12 +50,9 @@ for i = 1, #page[2], 2 do
   if string.sub(field, 1, 1) == 'h' then -- flight, seats, expiry, status, customer ...
     ended = tonumber(record[3])
     if ended <= now and record[4] == 'HELD' then free(string.sub(field, 2), record[1], record[2], record[5]) end
-  else -- created ...
+  else -- an answer or an event: time ...
     ended = tonumber(record[1])
   end
   if ended <= old then removed = removed + redis.call('HDEL', base .. 'day', field) end
-end
-if ARGV[2] == '0' then
-  removed = removed + redis.call('XTRIM', base .. 'events', 'MINID', string.format('%.0f', math.floor(old / 1000)))
 end
 return {removed, looked, page[1] == '0' and '' or page[1]}
