@@ -23,16 +23,25 @@ const (
 	combinePatience = 200 * time.Microsecond
 )
 
+// On SQLite a second batch would only wait for the one writer, and split a crowd into two
+// that pay a sync and its pages each. To have all of a crowd in one is worth half a commit.
+const (
+	combineSlotsSQLite    = 1
+	combinePatienceSQLite = time.Millisecond
+)
+
 // combiner lets claims that arrive while others are under way share their statements, for
 // most of a small transaction's cost is its statements, not its rows: one SELECT for many
 // flights unless their state was guessed, one multi-row INSERT for each table, one commit.
 // What cannot be done together, or is refused together, is done alone.
 type combiner struct {
-	store *SQL
-	jobs  chan *job
-	quit  chan struct{}
-	once  sync.Once
-	done  sync.WaitGroup
+	store    *SQL
+	slots    chan struct{}
+	patience time.Duration
+	jobs     chan *job
+	quit     chan struct{}
+	once     sync.Once
+	done     sync.WaitGroup
 }
 
 type job struct {
@@ -44,10 +53,16 @@ type job struct {
 	st      State // read or guessed
 	refusal error // instead of st
 	change  Change
+	stmts   []sqldb.Stmt // of a guess on SQLite, made by the caller: the writer has the most to do
 }
 
 func newCombiner(s *SQL) *combiner {
-	c := &combiner{store: s, jobs: make(chan *job, combineWaiting), quit: make(chan struct{})}
+	c := &combiner{store: s, patience: combinePatience, jobs: make(chan *job, combineWaiting), quit: make(chan struct{})}
+	slots := combineSlots
+	if s.db.Dialect() == sqldb.SQLite {
+		slots, c.patience = combineSlotsSQLite, combinePatienceSQLite
+	}
+	c.slots = make(chan struct{}, slots)
 	c.done.Go(c.work)
 	return c
 }
@@ -64,6 +79,9 @@ func (c *combiner) do(ctx context.Context, sub Subject, guessed *State, decide f
 			return c.store.alone(ctx, sub, decide)
 		}
 		j.st, j.change = *guessed, change
+		if c.store.db.Dialect() == sqldb.SQLite {
+			j.stmts = c.store.claims(j)
+		}
 	}
 	select {
 	case c.jobs <- j:
@@ -95,16 +113,15 @@ func (c *combiner) close() {
 // waits a moment for those who have just been answered to come back: few full batches
 // are cheaper than many small ones.
 func (c *combiner) work() {
-	slots := make(chan struct{}, combineSlots)
 	crowd := 1
 	for {
-		slots <- struct{}{}
+		c.slots <- struct{}{}
 		select {
 		case j := <-c.jobs:
 			batch := c.gather(j, crowd)
 			crowd = len(batch)
 			c.done.Go(func() {
-				defer func() { <-slots }()
+				defer func() { <-c.slots }()
 				c.run(batch)
 			})
 		case <-c.quit:
@@ -128,7 +145,7 @@ func (c *combiner) gather(first *job, crowd int) []*job {
 			return batch
 		}
 		if late == nil {
-			late = time.After(combinePatience)
+			late = time.After(c.patience)
 		}
 		select {
 		case j := <-c.jobs:

@@ -65,20 +65,16 @@ func (s *SQL) learnFences(ctx context.Context) error {
 // new, and the seats' key a seat that is not free. On MySQL the first event verifies for
 // all, since it is the planning of queries that costs there; on SQLite each for itself.
 func (s *SQL) writeGuessed(ctx context.Context, batch []*job) error {
-	var all []write
-	for i, j := range batch {
-		epoch := expr("?", j.st.epoch)
-		switch {
-		case s.db.Dialect() == sqldb.SQLite:
-			epoch = s.verified(batch[i : i+1])
-		case i == 0:
-			epoch = s.verified(batch)
+	var stmts []sqldb.Stmt
+	if s.db.Dialect() == sqldb.SQLite {
+		for _, j := range batch {
+			stmts = append(stmts, j.stmts...)
 		}
-		all = append(all, newEvent(j.sub, j.st, j.change, expr("?", j.st.Flight.Version+1), epoch))
-		all = append(all, s.records(j.sub, j.st, j.change)...)
+	} else {
+		stmts = s.claims(batch...)
 	}
 	err := s.db.Do(ctx, func(tx *sqldb.Tx) error {
-		tx.Finally(merge(all)...)
+		tx.Finally(stmts...)
 		return nil
 	})
 	if err != nil {
@@ -90,6 +86,20 @@ func (s *SQL) writeGuessed(ctx context.Context, batch []*job) error {
 		s.flights.Put(flight.FlightID, flight)
 	}
 	return nil
+}
+
+// claims are the statements of some claims; the first event verifies for all.
+func (s *SQL) claims(batch ...*job) []sqldb.Stmt {
+	var all []write
+	for i, j := range batch {
+		epoch := expr("?", j.st.epoch)
+		if i == 0 {
+			epoch = s.verified(batch)
+		}
+		all = append(all, newEvent(j.sub, j.st, j.change, expr("?", j.st.Flight.Version+1), epoch))
+		all = append(all, s.records(j.sub, j.st, j.change)...)
+	}
+	return merge(all)
 }
 
 // verified is the first claim's epoch if these claims rest on the truth, and 0 if not. It
