@@ -23,25 +23,16 @@ const (
 	combinePatience = 200 * time.Microsecond
 )
 
-// On SQLite a second batch would only wait for the one writer, and split a crowd into two
-// that pay a sync and its pages each. To have all of a crowd in one is worth half a commit.
-const (
-	combineSlotsSQLite    = 1
-	combinePatienceSQLite = time.Millisecond
-)
-
 // combiner lets claims that arrive while others are under way share their statements, for
 // most of a small transaction's cost is its statements, not its rows: one SELECT for many
 // flights unless their state was guessed, one multi-row INSERT for each table, one commit.
 // What cannot be done together, or is refused together, is done alone.
 type combiner struct {
-	store    *SQL
-	slots    chan struct{}
-	patience time.Duration
-	jobs     chan *job
-	quit     chan struct{}
-	once     sync.Once
-	done     sync.WaitGroup
+	store *SQL
+	jobs  chan *job
+	quit  chan struct{}
+	once  sync.Once
+	done  sync.WaitGroup
 }
 
 type job struct {
@@ -53,16 +44,10 @@ type job struct {
 	st      State // read or guessed
 	refusal error // instead of st
 	change  Change
-	stmts   []sqldb.Stmt // of a guess on SQLite, made by the caller: the writer has the most to do
 }
 
 func newCombiner(s *SQL) *combiner {
-	c := &combiner{store: s, patience: combinePatience, jobs: make(chan *job, combineWaiting), quit: make(chan struct{})}
-	slots := combineSlots
-	if s.db.Dialect() == sqldb.SQLite {
-		slots, c.patience = combineSlotsSQLite, combinePatienceSQLite
-	}
-	c.slots = make(chan struct{}, slots)
+	c := &combiner{store: s, jobs: make(chan *job, combineWaiting), quit: make(chan struct{})}
 	c.done.Go(c.work)
 	return c
 }
@@ -79,9 +64,6 @@ func (c *combiner) do(ctx context.Context, sub Subject, guessed *State, decide f
 			return c.store.alone(ctx, sub, decide)
 		}
 		j.st, j.change = *guessed, change
-		if c.store.db.Dialect() == sqldb.SQLite {
-			j.stmts = c.store.claims(j)
-		}
 	}
 	select {
 	case c.jobs <- j:
@@ -113,15 +95,16 @@ func (c *combiner) close() {
 // waits a moment for those who have just been answered to come back: few full batches
 // are cheaper than many small ones.
 func (c *combiner) work() {
+	slots := make(chan struct{}, combineSlots)
 	crowd := 1
 	for {
-		c.slots <- struct{}{}
+		slots <- struct{}{}
 		select {
 		case j := <-c.jobs:
 			batch := c.gather(j, crowd)
 			crowd = len(batch)
 			c.done.Go(func() {
-				defer func() { <-c.slots }()
+				defer func() { <-slots }()
 				c.run(batch)
 			})
 		case <-c.quit:
@@ -145,7 +128,7 @@ func (c *combiner) gather(first *job, crowd int) []*job {
 			return batch
 		}
 		if late == nil {
-			late = time.After(c.patience)
+			late = time.After(combinePatience)
 		}
 		select {
 		case j := <-c.jobs:
@@ -161,10 +144,6 @@ func (c *combiner) run(batch []*job) {
 	batch, twins := distinct(batch)
 	c.alone(twins)
 	batch = c.guessed(batch)
-	if c.store.db.Dialect() == sqldb.SQLite { // whose writer shares commits by itself
-		c.alone(batch)
-		return
-	}
 	if len(batch) == 0 {
 		return
 	}

@@ -58,23 +58,37 @@ func (s *SQL) learnFences(ctx context.Context) error {
 	return sqldb.Fail(rows.Err())
 }
 
+// venture writes a claim on a guess, by itself: SQLite's writer shares commits, and writes
+// for one while another decides. A guess that leads to a refusal, or is found wrong, is
+// decided on the truth.
+func (s *SQL) venture(ctx context.Context, sub Subject, guessed *State, decide func(State) (Change, error)) error {
+	change, err := decide(*guessed)
+	if err == nil && change.Record != nil { // without a record nothing would tell that the key is not new
+		if err = s.writeGuessed(ctx, []*job{{sub: sub, st: *guessed, change: change}}); !refused(err) {
+			return err
+		}
+	}
+	return s.alone(ctx, sub, decide)
+}
+
 // writeGuessed commits changes that were decided on guesses, all or none, in one round
 // trip. The events verify what the changes rest on: their epoch is 0, and refused, unless
 // fences and flights are as assumed, the clock is close, and none of the customers holds a
 // seat on their flight. The events' keys refuse a version or a request's key that is not
-// new, and the seats' key a seat that is not free. On MySQL the first event verifies for
-// all, since it is the planning of queries that costs there; on SQLite each for itself.
+// new, and the seats' key a seat that is not free. The first event verifies for
+// all, since it is the planning of queries that costs on MySQL.
 func (s *SQL) writeGuessed(ctx context.Context, batch []*job) error {
-	var stmts []sqldb.Stmt
-	if s.db.Dialect() == sqldb.SQLite {
-		for _, j := range batch {
-			stmts = append(stmts, j.stmts...)
+	var all []write
+	for i, j := range batch {
+		epoch := expr("?", j.st.epoch)
+		if i == 0 {
+			epoch = s.verified(batch)
 		}
-	} else {
-		stmts = s.claims(batch...)
+		all = append(all, newEvent(j.sub, j.st, j.change, expr("?", j.st.Flight.Version+1), epoch))
+		all = append(all, s.records(j.sub, j.st, j.change)...)
 	}
 	err := s.db.Do(ctx, func(tx *sqldb.Tx) error {
-		tx.Finally(stmts...)
+		tx.Finally(merge(all)...)
 		return nil
 	})
 	if err != nil {
@@ -86,20 +100,6 @@ func (s *SQL) writeGuessed(ctx context.Context, batch []*job) error {
 		s.flights.Put(flight.FlightID, flight)
 	}
 	return nil
-}
-
-// claims are the statements of some claims; the first event verifies for all.
-func (s *SQL) claims(batch ...*job) []sqldb.Stmt {
-	var all []write
-	for i, j := range batch {
-		epoch := expr("?", j.st.epoch)
-		if i == 0 {
-			epoch = s.verified(batch)
-		}
-		all = append(all, newEvent(j.sub, j.st, j.change, expr("?", j.st.Flight.Version+1), epoch))
-		all = append(all, s.records(j.sub, j.st, j.change)...)
-	}
-	return merge(all)
 }
 
 // verified is the first claim's epoch if these claims rest on the truth, and 0 if not. It

@@ -21,7 +21,11 @@ const maxTries = 50
 // failure it reads under a lock on the flight. Claims that come together are combined.
 // On SQLite there is one writer, so what it has read stays true.
 func (s *SQL) Update(ctx context.Context, sub Subject, decide func(State) (Change, error)) error {
-	if guessed, ok := s.guess(sub); ok {
+	guessed, ok := s.guess(sub)
+	if ok && s.db.Dialect() == sqldb.SQLite {
+		return s.venture(ctx, sub, guessed, decide)
+	}
+	if ok {
 		return s.combiner.do(ctx, sub, guessed, decide)
 	}
 	if s.db.Dialect() == sqldb.MySQL && sub.FlightID != "" {
