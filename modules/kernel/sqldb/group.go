@@ -6,16 +6,25 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 )
 
-// maxGroup bounds how many transactions share one commit.
-const maxGroup = 128
+// Bounds of a group.
+const (
+	maxGroup = 128 // transactions that share one commit
+	// patience is how long an open group waits for a crowd, short beside the sync that
+	// each further group would cost.
+	patience = time.Millisecond
+)
 
 // grouper is SQLite's one writer. Transactions that arrive while others run share
-// their commit, so that many callers pay for one fsync. When one of them fails after
-// writing, all run again in savepoints, and its failure stays its own.
+// their commit, so that many callers pay for one fsync. Those who have just been answered
+// tend to come back at once: before it commits, a group waits a moment until it is as large
+// as the last one. When one of them fails after writing, all run again in savepoints, and
+// its failure stays its own.
 type grouper struct {
 	conn  *sql.Conn
+	crowd int // size of the last group
 	cache *stmtCache
 	jobs  chan *job
 	quit  chan struct{}
@@ -109,7 +118,9 @@ var errSpoilt = errors.New("sqldb: a transaction of the group failed half-way")
 func (g *grouper) together(ctx context.Context, first *job) ([]*job, error) {
 	var batch []*job
 	err := g.transaction(ctx, func(tx *Tx) error {
-		for j := first; j != nil; j = g.next(len(batch)) {
+		late := lateness{}
+		defer late.stop()
+		for j := first; j != nil; j = g.next(len(batch), &late) {
 			batch = append(batch, j)
 			if tx.wrote = false; tx.attempt(ctx, j) != nil && tx.wrote {
 				return errSpoilt
@@ -120,11 +131,13 @@ func (g *grouper) together(ctx context.Context, first *job) ([]*job, error) {
 	if len(batch) == 0 {
 		batch = append(batch, first) // BEGIN failed
 	}
+	g.crowd = len(batch)
 	return batch, err
 }
 
-// next is a caller that waits already, nil when there is none or the group is full.
-func (g *grouper) next(size int) *job {
+// next is a caller that waits already, or comes while a crowd is still awaited; nil when
+// there is none or the group is full.
+func (g *grouper) next(size int, late *lateness) *job {
 	if size == maxGroup {
 		return nil
 	}
@@ -132,7 +145,32 @@ func (g *grouper) next(size int) *job {
 	case j := <-g.jobs:
 		return j
 	default:
+	}
+	if size >= g.crowd {
 		return nil
+	}
+	select {
+	case j := <-g.jobs:
+		return j
+	case <-late.after(patience):
+	case <-g.quit:
+	}
+	return nil
+}
+
+// lateness is a timer that starts when it is first asked for.
+type lateness struct{ timer *time.Timer }
+
+func (l *lateness) after(d time.Duration) <-chan time.Time {
+	if l.timer == nil {
+		l.timer = time.NewTimer(d)
+	}
+	return l.timer.C
+}
+
+func (l *lateness) stop() {
+	if l.timer != nil {
+		l.timer.Stop()
 	}
 }
 

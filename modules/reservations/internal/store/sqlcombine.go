@@ -23,10 +23,10 @@ const (
 	combinePatience = 200 * time.Microsecond
 )
 
-// combiner lets claims that arrive while others are under way share their statements, for
-// most of a small transaction's cost is its statements, not its rows: one SELECT for many
-// flights unless their state was guessed, one multi-row INSERT for each table, one commit.
-// What cannot be done together, or is refused together, is done alone.
+// combiner lets claims on MySQL that arrive while others are under way share their
+// statements, for most of a small transaction's cost is its statements, not its rows: one
+// SELECT for many flights unless their state was guessed, one multi-row INSERT for each
+// table, one commit. What cannot be done together, or is refused together, is done alone.
 type combiner struct {
 	store *SQL
 	jobs  chan *job
@@ -144,10 +144,6 @@ func (c *combiner) run(batch []*job) {
 	batch, twins := distinct(batch)
 	c.alone(twins)
 	batch = c.guessed(batch)
-	if c.store.db.Dialect() == sqldb.SQLite { // whose writer shares commits by itself
-		c.alone(batch)
-		return
-	}
 	if len(batch) == 0 {
 		return
 	}

@@ -58,20 +58,30 @@ func (s *SQL) learnFences(ctx context.Context) error {
 	return sqldb.Fail(rows.Err())
 }
 
+// venture writes a claim on a guess, by itself: SQLite's writer shares commits, and writes
+// for one while another decides. A guess that leads to a refusal, or is found wrong, is
+// decided on the truth.
+func (s *SQL) venture(ctx context.Context, sub Subject, guessed *State, decide func(State) (Change, error)) error {
+	change, err := decide(*guessed)
+	if err == nil && change.Record != nil { // without a record nothing would tell that the key is not new
+		if err = s.writeGuessed(ctx, []*job{{sub: sub, st: *guessed, change: change}}); !refused(err) {
+			return err
+		}
+	}
+	return s.alone(ctx, sub, decide)
+}
+
 // writeGuessed commits changes that were decided on guesses, all or none, in one round
 // trip. The events verify what the changes rest on: their epoch is 0, and refused, unless
 // fences and flights are as assumed, the clock is close, and none of the customers holds a
 // seat on their flight. The events' keys refuse a version or a request's key that is not
-// new, and the seats' key a seat that is not free. On MySQL the first event verifies for
-// all, since it is the planning of queries that costs there; on SQLite each for itself.
+// new, and the seats' key a seat that is not free. The first event verifies for
+// all, since it is the planning of queries that costs on MySQL.
 func (s *SQL) writeGuessed(ctx context.Context, batch []*job) error {
 	var all []write
 	for i, j := range batch {
 		epoch := expr("?", j.st.epoch)
-		switch {
-		case s.db.Dialect() == sqldb.SQLite:
-			epoch = s.verified(batch[i : i+1])
-		case i == 0:
+		if i == 0 {
 			epoch = s.verified(batch)
 		}
 		all = append(all, newEvent(j.sub, j.st, j.change, expr("?", j.st.Flight.Version+1), epoch))

@@ -19,9 +19,14 @@ const maxTries = 50
 // transaction of one round trip writes the change, whose first INSERT fails if the
 // flight has a newer version, the key an answer, or the fence is not active. After a
 // failure it reads under a lock on the flight. Claims that come together are combined.
-// On SQLite there is one writer, so what it has read stays true.
+// On SQLite there is one writer, so what it has read stays true, and each claim goes to it
+// by itself.
 func (s *SQL) Update(ctx context.Context, sub Subject, decide func(State) (Change, error)) error {
-	if guessed, ok := s.guess(sub); ok {
+	guessed, ok := s.guess(sub)
+	if ok && s.db.Dialect() == sqldb.SQLite {
+		return s.venture(ctx, sub, guessed, decide)
+	}
+	if ok {
 		return s.combiner.do(ctx, sub, guessed, decide)
 	}
 	if s.db.Dialect() == sqldb.MySQL && sub.FlightID != "" {
