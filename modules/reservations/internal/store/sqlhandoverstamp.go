@@ -8,7 +8,6 @@ import (
 
 	"github.com/jmoiron/sqlx"
 
-	"banyan/modules/kernel/bucket"
 	"banyan/modules/kernel/handover"
 	"banyan/modules/kernel/sqldb"
 )
@@ -16,9 +15,11 @@ import (
 var _ handover.Stamper = sqlParticipant{}
 
 // Stamps implements handover.Stamper. Every write adds an event with the next version of
-// its flight, in the same transaction, and the newest event of a flight is never removed.
-// What is done without an event, a sweep, only deletes rows. So a bucket whose flights
-// have the same versions, and whose tables have as many rows as before, is as it was.
+// its flight, in the same transaction, and the newest event of a flight is never removed:
+// a bucket whose flights have the same versions as before is as it was. A sweep adds no
+// event. It only deletes what has expired, which counts for nothing and which the target's
+// own sweep deletes as well. Only the versions are read, and by the key: the bucket is
+// frozen meanwhile.
 func (p sqlParticipant) Stamps(ctx context.Context, epoch int64, buckets []int) ([]string, error) {
 	if err := handover.CheckBuckets(buckets); err != nil {
 		return nil, err
@@ -47,27 +48,10 @@ func (p sqlParticipant) Stamps(ctx context.Context, epoch int64, buckets []int) 
 	return list, nil
 }
 
-// stamp adds what some buckets' tables have to their stamps.
+// stamp adds the versions of some buckets' flights to their stamps.
 func stamp(ctx context.Context, tx *sqlx.Tx, buckets []int, to map[int]*strings.Builder) error {
 	in, args := inBuckets(buckets)
-	holds, holdArgs := inIDs("hold_id", bucket.HoldPrefix, buckets)
-	bookings, bookingArgs := inIDs("reservation_id", bucket.ReservationPrefix, buckets)
-	const ofID = "SELECT CAST(SUBSTR(%s,2,4) AS SIGNED) AS b,'',0,COUNT(*) FROM %s WHERE %s GROUP BY b ORDER BY b"
-	for i, q := range []reading{
-		{query: "SELECT bucket,flight_id,MAX(version),COUNT(*) FROM events WHERE " + in + " GROUP BY bucket,flight_id ORDER BY bucket,flight_id", args: args},
-		{query: "SELECT bucket,'',0,COUNT(*) FROM seats WHERE " + in + " GROUP BY bucket ORDER BY bucket", args: args},
-		{query: fmt.Sprintf(ofID, "hold_id", "holds", holds), args: holdArgs},
-		{query: fmt.Sprintf(ofID, "reservation_id", "reservations", bookings), args: bookingArgs},
-	} {
-		if err := q.stamp(ctx, tx, i, to); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (q reading) stamp(ctx context.Context, tx *sqlx.Tx, table int, to map[int]*strings.Builder) error {
-	rows, err := tx.QueryContext(ctx, q.query, q.args...)
+	rows, err := tx.QueryContext(ctx, "SELECT bucket,flight_id,MAX(version) FROM events WHERE "+in+" GROUP BY bucket,flight_id ORDER BY bucket,flight_id", args...)
 	if err != nil {
 		return err
 	}
@@ -75,12 +59,12 @@ func (q reading) stamp(ctx context.Context, tx *sqlx.Tx, table int, to map[int]*
 	for rows.Next() {
 		var b int
 		var flight string
-		var version, count int64
-		if err := rows.Scan(&b, &flight, &version, &count); err != nil {
+		var version int64
+		if err := rows.Scan(&b, &flight, &version); err != nil {
 			return err
 		}
 		if of := to[b]; of != nil {
-			_, _ = fmt.Fprintf(of, "%d %q %d %d\n", table, flight, version, count)
+			_, _ = fmt.Fprintf(of, "%q %d\n", flight, version)
 		}
 	}
 	return rows.Err()
