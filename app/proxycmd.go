@@ -18,6 +18,8 @@ import (
 	"banyan/modules/kernel/web"
 	"banyan/proxy"
 	"banyan/proxy/admin"
+	"banyan/proxy/promotion"
+	"banyan/proxy/usage"
 	"banyan/proxy/weights"
 )
 
@@ -65,19 +67,28 @@ func proxyAlone(ctx context.Context, s *proxySettings, p service.Process) (err e
 	if err := d.migrate(ctx); err != nil {
 		return err
 	}
+	counted := usage.New(nil)
 	router, err := proxy.New(ctx, proxy.Options{
-		Config: s.routes, Weights: weights.New(d.proxy), Log: svc.Log, Registry: svc.Registry,
-		Handover: proxy.Handover{Token: *s.participant, Journal: d.proxy, AcceptDataLoss: *s.data.acceptDataLoss},
+		Config: s.routes, Weights: weights.New(d.proxy), Promotions: promotion.New(d.proxy), Log: svc.Log, Registry: svc.Registry,
+		Handover:  proxy.Handover{Token: *s.participant, Journal: d.proxy, AcceptDataLoss: *s.data.acceptDataLoss},
+		Observers: []proxy.Observer{counted},
 	})
 	if err != nil {
 		return err
 	}
-	svc.DependsOn(proxyData, health.Database(d.proxy))
-	api, err := adminOfProxy(svc, s, router, private.Addr().String())
+	host, err := newPlaybooks(hosting{d.proxy, *s.playbooks, public.Addr(), private.Addr(), *s.adminToken, p.Environ})
 	if err != nil {
 		return err
 	}
+	svc.DependsOn(proxyData, health.Database(d.proxy))
 	group, ctx := errgroup.WithContext(ctx)
+	api, err := adminOfProxy(svc, admin.Options{
+		Router: router, Usage: counted, Listen: private.Addr().String(), Token: *s.adminToken, Playbooks: host, Stop: ctx.Done(),
+	})
+	if err != nil {
+		return err
+	}
+	group.Go(func() error { host.Run(ctx); return nil })
 	group.Go(func() error { return svc.ServeWith(ctx, public, foreign(svc, router), foreignBounds(s)) })
 	group.Go(func() error { return serveAdmin(ctx, svc, private, api) })
 	group.Go(func() error { router.Run(ctx); return nil })
@@ -90,12 +101,13 @@ func proxyAlone(ctx context.Context, s *proxySettings, p service.Process) (err e
 
 // adminOfProxy is the admin API with the router's own paths beside it: on the public
 // listener they may be the monolith's.
-func adminOfProxy(svc *service.Service, s *proxySettings, router *proxy.Router, listen string) (http.Handler, error) {
+func adminOfProxy(svc *service.Service, o admin.Options) (http.Handler, error) {
 	common := web.NewRouter()
 	if err := svc.MountCommon(common, "Banyan's router", proxyDescription); err != nil {
 		return nil, err
 	}
-	api, err := admin.New(admin.Options{Router: router, Listen: listen, Token: *s.adminToken, Rest: common})
+	o.Rest = common
+	api, err := admin.New(o)
 	if err != nil {
 		return nil, err
 	}

@@ -89,7 +89,7 @@ func TestConformance(t *testing.T) {
 				}
 				return
 			}
-			want := sorted(c.line + "\r\nHost: " + far.l.Addr().String() + "\r\nX-Request-Id: t\r\nX-Forwarded-For: 127.0.0.1\r\n" +
+			want := sorted(c.line + "\r\nHost: h\r\nX-Request-Id: t\r\nX-Forwarded-For: 127.0.0.1\r\n" +
 				"X-Forwarded-Host: h\r\nX-Forwarded-Proto: http\r\nForwarded: for=127.0.0.1;host=\"h\";proto=http\r\nVia: " + via(c.sent) + " banyan\r\n" +
 				c.fields + "\r\n" + c.body)
 			if resp.StatusCode != http.StatusOK || string(body) != "ok" || len(rest) != 0 {

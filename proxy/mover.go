@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"banyan/modules/kernel/bucket"
 	"banyan/modules/kernel/errs"
@@ -49,6 +50,7 @@ type mover struct {
 	gather      http.Handler               // nil: none
 	waiters     [bucket.Count]atomic.Int32 // requests that wait for a bucket
 	waiting     atomic.Int64               // all of them
+	strain      handover.Strain            // of the route's requests
 }
 
 // moverSettings are what a mover cannot change while it runs.
@@ -117,11 +119,16 @@ func (p *Router) newMover(c *routes.Config, r routes.Route, s moverSettings) (*m
 	if err != nil {
 		return nil, err
 	}
+	tell := p.metrics.moved(r.ID, routes.Monolith)
 	m.coordinator, err = handover.New(handover.Options{
 		Journal: handover.NewJournal(p.handover.Journal, r.ID), Home: home, Away: away,
 		Desired:     func(ctx context.Context) (handover.Desired, error) { return p.desired(ctx, m) },
 		PauseBudget: r.Stateful.PauseBudget, Retain: r.Stateful.Retain, MaxMoves: r.Stateful.MaxMoves,
-		AcceptDataLoss: p.handover.AcceptDataLoss, Observe: p.metrics.moved(r.ID, routes.Monolith),
+		AcceptDataLoss: p.handover.AcceptDataLoss, Load: m.strain.Load,
+		Observe: func(report handover.Report) {
+			m.strain.Moved(time.Now())
+			tell(report)
+		},
 	})
 	if err != nil {
 		return nil, err

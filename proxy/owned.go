@@ -65,7 +65,10 @@ func (o *owned) serve(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 		a := o.choose(place, turn > 0 && place.Version == seen.Version)
+		sent := time.Now()
 		if o.attempt(w, r, a) {
+			now := time.Now()
+			o.mover.strain.Took(now.Sub(sent), now)
 			return nil
 		}
 		seen, o.last = place, a

@@ -72,3 +72,14 @@ func TestP99(t *testing.T) {
 		t.Error("wrong quantiles")
 	}
 }
+
+func TestPauseAfter(t *testing.T) {
+	for _, c := range []struct {
+		load float64
+		want time.Duration
+	}{{0, 0}, {0.5, time.Second}, {0.75, 3 * time.Second}, {1, maxRest}, {-1, 0}} {
+		if got := pauseAfter(time.Second, c.load); got != c.want {
+			t.Errorf("at a load of %v: %s, want %s", c.load, got, c.want)
+		}
+	}
+}

@@ -10,7 +10,7 @@ const (
 	growth     = 2    // of what is tried, at most, from one batch to the next
 	memory     = 0.95 // weight of all measurements beside the newest
 	share      = 20   // of the pause budget one part in so many is aimed at
-	multiple   = 1.3 // of the fixed part that may be aimed at instead
+	multiple   = 1.3  // of the fixed part that may be aimed at instead
 	copyShare  = 3    // of the pause budget one part in so many may be copied before the freeze
 	firstFixed = 0.02 // seconds, before anything was measured
 	firstRate  = 2000 // units a second, likewise

@@ -183,12 +183,11 @@ func (c *Coordinator) run(ctx context.Context, b Batch) {
 	if c.o.Load == nil {
 		return
 	}
-	load := min(max(c.o.Load(), 0), 0.95)
-	rest := time.Duration(float64(time.Since(began)) * load / (1 - load))
-	wait(ctx, min(rest, maxRest))
+	wait(ctx, pauseAfter(time.Since(began), c.o.Load()))
 }
 
 const (
+	mostLoad   = 0.95
 	maxRest    = 5 * time.Second
 	firstPause = 100 * time.Millisecond // after a move that failed; doubles up to maxPause
 	maxPause   = 30 * time.Second

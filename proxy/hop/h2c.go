@@ -84,6 +84,7 @@ func (h *H2C) Do(w http.ResponseWriter, r *http.Request, c *Call) error {
 func (h *H2C) rewrite(pr *httputil.ProxyRequest) {
 	call := pr.In.Context().Value(h2cKey{}).(*h2cCall)
 	pr.SetURL(h.target)
+	pr.Out.Host = h.u.hostFor(pr.In)
 	pr.Out.URL.RawQuery = pr.In.URL.RawQuery // as it came: judging it is the backend's business
 	trusted := h.u.trusts(pr.In.RemoteAddr)
 	for name := range pr.Out.Header {

@@ -23,7 +23,7 @@ func (x *exchange) appendHead(to []byte) ([]byte, error) {
 		return to, err
 	}
 	to = append(to, " HTTP/1.1\r\nHost: "...)
-	to = append(to, x.u.host...)
+	to = append(to, x.u.hostFor(r)...)
 	to = append(to, "\r\n"...)
 	x.upgrade = upgradeOf(r)
 	trusted := x.u.trusts(r.RemoteAddr)
@@ -40,6 +40,15 @@ func (x *exchange) appendHead(to []byte) ([]byte, error) {
 		}
 	}
 	return x.appendOwn(to, trusted), nil
+}
+
+// hostFor is the client's Host: programs behind the router make addresses and cookies of
+// it. Under TLS it is the backend's, whose certificate and configuration go by that name.
+func (u *Upstream) hostFor(r *http.Request) string {
+	if u.tls != nil || r.Host == "" || !isText(r.Host) {
+		return u.host
+	}
+	return r.Host
 }
 
 // appendOwn writes what this hop says, and the empty line.
