@@ -136,7 +136,7 @@ func refusedCommands(t *testing.T, environ []string) {
 		{"routes pin reservations " + pinned + " --to away", 2, "--reason"},
 		{"routes pin reservations " + pinned + " --to mars --reason x", 2, "neither home"},
 		{"routes unpin reservations other --reason x", 1, "is not pinned"},
-		{"routes pause flights-read --reason x", 2, "moves no data"},
+		{"routes pause flights-read --reason x", 2, "neither data that moves"},
 		{"routes rescue reservations --gone reservations --reason x", 5, "answers and owns buckets"},
 		{"routes rescue reservations --gone monolith --reason x", 2, "confirm by naming it"},
 		{"routes rescue reservations --gone reservations", 2, "--reason"},

@@ -171,6 +171,7 @@ func tellChange(r admin.Route) [][]string {
 		}
 		rows = append(rows,
 			[]string{"buckets", fmt.Sprintf("%d to move: %d out, %d home", p.Buckets, p.Add, p.GiveBack)},
+			[]string{"flights", about + strconv.FormatInt(p.Flights, 10) + " with bookings or holds, or what is left of them"},
 			[]string{"records", about + strconv.FormatInt(p.Records, 10)},
 			[]string{"moves", strconv.Itoa(p.Moves)},
 			[]string{"longest pause", fmt.Sprintf("about %.0f ms", p.Pause)})

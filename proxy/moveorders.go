@@ -62,8 +62,9 @@ type PreviewView struct {
 	Buckets   int     `json:"buckets"`
 	Add       int     `json:"add"`       // of those, to the extracted side
 	GiveBack  int     `json:"give_back"` // and home
+	Flights   int64   `json:"flights"`   // with any state
 	Records   int64   `json:"records"`
-	Estimated bool    `json:"records_estimated"` // scaled up from a sample of buckets
+	Estimated bool    `json:"records_estimated"` // flights too: scaled up from a sample of buckets
 	Moves     int     `json:"moves"`
 	Pause     float64 `json:"pause_ms"` // predicted, of the longest move
 }
@@ -94,7 +95,7 @@ func (p *Router) Preview(ctx context.Context, o Order) (*PreviewView, error) {
 	}
 	return &PreviewView{
 		Buckets: found.Add + found.GiveBack, Add: found.Add, GiveBack: found.GiveBack,
-		Records: found.Records, Estimated: found.Estimated, Moves: found.Batches, Pause: milliseconds(found.Pause),
+		Flights: found.Flights, Records: found.Records, Estimated: found.Estimated, Moves: found.Batches, Pause: milliseconds(found.Pause),
 	}, nil
 }
 

@@ -1,9 +1,12 @@
 package handover
 
 import (
+	"bytes"
 	"context"
 	"slices"
 	"time"
+
+	kernel "banyan/modules/kernel/handover"
 )
 
 // sampled is the number of buckets that a preview counts records of.
@@ -13,8 +16,9 @@ const sampled = 100
 type Preview struct {
 	Add       int           `json:"add"`       // buckets that would go to the extracted side
 	GiveBack  int           `json:"give_back"` // and home
+	Flights   int64         `json:"flights"`   // with any state
 	Records   int64         `json:"records"`
-	Estimated bool          `json:"estimated"` // Records was scaled up from a sample
+	Estimated bool          `json:"estimated"` // Flights and Records were scaled up from a sample
 	Batches   int           `json:"batches"`
 	Pause     time.Duration `json:"pause"` // nanoseconds, predicted, of the longest batch
 }
@@ -34,11 +38,11 @@ func (c *Coordinator) DryRun(ctx context.Context, want Desired) (Preview, error)
 		if len(way.buckets) == 0 {
 			continue
 		}
-		records, estimated, err := count(ctx, way.source, way.buckets)
+		flights, records, estimated, err := count(ctx, way.source, way.buckets)
 		if err != nil {
 			return Preview{}, err
 		}
-		p.Records += records
+		p.Flights, p.Records = p.Flights+flights, p.Records+records
 		p.Estimated = p.Estimated || estimated
 		size := min(c.pace[i].limit(c.o.PauseBudget, c.o.MaxBuckets), len(way.buckets))
 		p.Batches += ceil(float64(len(way.buckets)) / float64(size))
@@ -47,8 +51,12 @@ func (c *Coordinator) DryRun(ctx context.Context, want Desired) (Preview, error)
 	return p, nil
 }
 
-// count gives the records of buckets, scaled up from some of them when they are many.
-func count(ctx context.Context, s Side, buckets []int) (records int64, estimated bool, err error) {
+// ofFlight begins the record that every flight with any state has, once.
+const ofFlight = `{"record":"flight",`
+
+// count gives the flights and the records of buckets, scaled up from some of them when they
+// are many.
+func count(ctx context.Context, s Side, buckets []int) (flights, records int64, estimated bool, err error) {
 	sample := buckets
 	if len(buckets) > sampled { // spread evenly
 		sample = make([]int, sampled)
@@ -57,17 +65,20 @@ func count(ctx context.Context, s Side, buckets []int) (records int64, estimated
 		}
 	}
 	sample = slices.Sorted(slices.Values(sample))
-	digests, err := s.Participant.Digest(ctx, 0, sample)
+	err = s.Participant.Export(ctx, 0, sample, func(p kernel.Part) error {
+		records += int64(len(p.Records))
+		for _, line := range p.Records {
+			if bytes.HasPrefix(line, []byte(ofFlight)) {
+				flights++
+			}
+		}
+		return nil
+	})
 	if err != nil {
-		return 0, false, err
+		return 0, 0, false, err
 	}
-	for _, d := range digests {
-		records += d.Records
-	}
-	if len(sample) < len(buckets) {
-		return records * int64(len(buckets)) / int64(len(sample)), true, nil
-	}
-	return records, false, nil
+	all, some := int64(len(buckets)), int64(len(sample))
+	return flights * all / some, records * all / some, some < all, nil
 }
 
 // p99 gives what 99 of 100 durations do not exceed, 0 if there are none; it sorts them.

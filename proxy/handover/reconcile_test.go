@@ -2,6 +2,7 @@ package handover_test
 
 import (
 	"context"
+	"fmt"
 	"math/rand/v2"
 	"slices"
 	"sync"
@@ -256,5 +257,28 @@ func TestRunNeedsToKnowWhatIsDesired(t *testing.T) {
 	c := start(t, options(newJournal(t, migrated(t, dbtest.SQLite(t))), s.home, s.away))
 	if err := c.Run(t.Context()); errs.CodeOf(err) != errs.Invalid {
 		t.Errorf("got %v", err)
+	}
+}
+
+// TestDryRunCounts: a dry run counts exactly where it may read everything.
+func TestDryRunCounts(t *testing.T) {
+	s := newSides()
+	c := start(t, options(newJournal(t, migrated(t, dbtest.SQLite(t))), s.home, s.away))
+	want := handover.Desired{Weight: 50}
+	flights := int64(0)
+	for b := range bucket.Count {
+		if !c.Ranks().Cohort(want.Weight, nil).Has(b) {
+			continue
+		}
+		flights++
+		for _, line := range []string{`{"record":"flight","flight_id":"F%d","version":2}`, `{"record":"seat","flight_id":"F%d","seat":"1A"}`} {
+			if err := s.home.Write(b, fmt.Appendf(nil, line, b)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	p, err := c.DryRun(t.Context(), want)
+	if err != nil || p.Add != 50 || p.Flights != flights || p.Records != 2*flights || p.Estimated {
+		t.Errorf("of %d flights: %+v, %v", flights, p, err)
 	}
 }
