@@ -5,36 +5,27 @@ import (
 	"strings"
 
 	"banyan/docs/playbooks"
-	"banyan/modules/kernel/sqldb"
 	"banyan/proxy/playbook"
 )
 
-// hosting says how a server of ours hosts playbooks.
-type hosting struct {
-	db              *sqldb.DB // the router's schema
-	allow           bool
-	public, private net.Addr
-	token           string // of the admin API
-	environ         []string
-}
-
-// newPlaybooks makes the journal of playbooks and, if allowed, what runs them here.
-func newPlaybooks(h hosting) (*playbook.Host, error) {
+// newPlaybooks makes the journal of playbooks, in the router's schema, and, if allowed, what
+// runs them here.
+func newPlaybooks(f *front, s *serveSettings, server []string) (*playbook.Host, error) {
 	library, err := playbook.NewLibrary(playbooks.FS)
 	if err != nil {
 		return nil, err
 	}
-	environ := []string{"API=" + reachable(h.public), "BANYAN_ADMIN=" + reachable(h.private)}
-	if h.token != "" {
-		environ = append(environ, "BANYAN_ADMIN_TOKEN="+h.token)
+	environ := []string{"API=" + reachable(f.public.Addr()), "BANYAN_ADMIN=" + reachable(f.private.Addr())}
+	if *s.adminToken != "" {
+		environ = append(environ, "BANYAN_ADMIN_TOKEN="+*s.adminToken)
 	}
-	for _, line := range h.environ { // nothing else of the server's, such as its passwords
+	for _, line := range server { // nothing else of the server's, such as its passwords
 		if strings.HasPrefix(line, "PATH=") || strings.HasPrefix(line, "HOME=") {
 			environ = append(environ, line)
 		}
 	}
 	return playbook.NewHost(playbook.HostOptions{
-		Library: library, Journal: playbook.NewStore(h.db), Allow: h.allow, Environ: environ, Path: ownFolder(),
+		Library: library, Journal: playbook.NewStore(f.data.proxy), Allow: *s.playbooks, Environ: environ, Path: ownFolder(),
 	}), nil
 }
 

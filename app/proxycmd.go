@@ -49,53 +49,40 @@ func (c *cli) newProxyCommand() *cobra.Command {
 
 // proxyAlone runs until ctx ends and then drains, as serve does.
 func proxyAlone(ctx context.Context, s *proxySettings, p service.Process) (err error) {
-	svc, public, err := s.common.Start(ctx, "banyan", p.Stderr)
+	f, err := openFront(ctx, s.serveSettings, "banyan proxy", p.Stderr)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = public.Close() }()
-	private, err := service.Listen(ctx, "admin-listen", *s.adminListen)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = private.Close() }()
-	d, err := openData(ctx, s.data, "banyan proxy on "+public.Addr().String())
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, d.Close()) }()
-	if err := d.migrate(ctx); err != nil {
-		return err
-	}
+	defer func() { err = errors.Join(err, f.Close()) }()
 	counted := usage.New(nil)
 	router, err := proxy.New(ctx, proxy.Options{
-		Config: s.routes, Weights: weights.New(d.proxy), Promotions: promotion.New(d.proxy), Log: svc.Log, Registry: svc.Registry,
-		Handover:  proxy.Handover{Token: *s.participant, Journal: d.proxy, AcceptDataLoss: *s.data.acceptDataLoss},
+		Config: s.routes, Weights: weights.New(f.data.proxy), Promotions: promotion.New(f.data.proxy), Log: f.svc.Log, Registry: f.svc.Registry,
+		Handover:  proxy.Handover{Token: *s.participant, Journal: f.data.proxy, AcceptDataLoss: *s.data.acceptDataLoss},
 		Observers: []proxy.Observer{counted},
 	})
 	if err != nil {
 		return err
 	}
-	host, err := newPlaybooks(hosting{d.proxy, *s.playbooks, public.Addr(), private.Addr(), *s.adminToken, p.Environ})
+	host, err := newPlaybooks(f, s.serveSettings, p.Environ)
 	if err != nil {
 		return err
 	}
-	svc.DependsOn(proxyData, health.Database(d.proxy))
+	f.svc.DependsOn(proxyData, health.Database(f.data.proxy))
 	group, ctx := errgroup.WithContext(ctx)
-	api, err := adminOfProxy(svc, admin.Options{
-		Router: router, Usage: counted, Listen: private.Addr().String(), Token: *s.adminToken, Playbooks: host, Stop: ctx.Done(),
+	api, err := adminOfProxy(f.svc, admin.Options{
+		Router: router, Usage: counted, Listen: f.private.Addr().String(), Token: *s.adminToken, Playbooks: host, Stop: ctx.Done(),
 	})
 	if err != nil {
 		return err
 	}
 	group.Go(func() error { host.Run(ctx); return nil })
-	group.Go(func() error { return svc.ServeWith(ctx, public, foreign(svc, router), foreignBounds(s)) })
-	group.Go(func() error { return serveAdmin(ctx, svc, private, api) })
+	group.Go(func() error { return f.svc.ServeWith(ctx, f.public, foreign(f.svc, router), foreignBounds(s)) })
+	group.Go(func() error { return serveAdmin(ctx, f.svc, f.private, api) })
 	group.Go(func() error { router.Run(ctx); return nil })
-	greetProxy(p.Stdout, s, public.Addr(), private.Addr())
-	svc.Log.WithField("listen", public.Addr().String()).Info("serving")
+	greetProxy(p.Stdout, s, f.public.Addr(), f.private.Addr())
+	f.svc.Log.WithField("listen", f.public.Addr().String()).Info("serving")
 	err = group.Wait()
-	svc.Log.Info("stopped")
+	f.svc.Log.Info("stopped")
 	return err
 }
 

@@ -30,28 +30,14 @@ func (c *cli) newServeCommand() *cobra.Command {
 	return cmd
 }
 
-// serve runs until ctx ends and then drains. The ports are taken first: that fails
-// fast and changes nothing.
+// serve runs until ctx ends and then drains.
 func serve(ctx context.Context, s *serveSettings, p service.Process) (err error) {
-	svc, public, err := s.common.Start(ctx, "banyan", p.Stderr)
+	f, err := openFront(ctx, s, "banyan serve", p.Stderr)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = public.Close() }()
-	private, err := service.Listen(ctx, "admin-listen", *s.adminListen)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = private.Close() }()
-	d, err := openData(ctx, s.data, "banyan serve on "+public.Addr().String())
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, d.Close()) }()
-	if err := d.migrate(ctx); err != nil {
-		return err
-	}
-	b, err := wire(ctx, svc, d, s)
+	defer func() { err = errors.Join(err, f.Close()) }()
+	b, err := wire(ctx, f.svc, f.data, s)
 	if err != nil {
 		return err
 	}
@@ -60,31 +46,31 @@ func serve(ctx context.Context, s *serveSettings, p service.Process) (err error)
 			return err
 		}
 	}
-	host, err := newPlaybooks(hosting{d.proxy, *s.playbooks, public.Addr(), private.Addr(), *s.adminToken, p.Environ})
+	host, err := newPlaybooks(f, s, p.Environ)
 	if err != nil {
 		return err
 	}
-	return b.run(ctx, svc, s, host, public, private, p.Stdout)
+	return b.run(ctx, f, s, host, p.Stdout)
 }
 
 // run serves on both listeners and keeps the loops going; when one of them fails, all
 // stop.
-func (b *banyan) run(ctx context.Context, svc *service.Service, s *serveSettings, host *playbook.Host, public, private net.Listener, stdout io.Writer) error {
+func (b *banyan) run(ctx context.Context, f *front, s *serveSettings, host *playbook.Host, stdout io.Writer) error {
 	api, err := admin.New(admin.Options{
-		Router: b.router, Usage: b.usage, Listen: private.Addr().String(), Token: *s.adminToken, Playbooks: host, Stop: ctx.Done(),
+		Router: b.router, Usage: b.usage, Listen: f.private.Addr().String(), Token: *s.adminToken, Playbooks: host, Stop: ctx.Done(),
 	})
 	if err != nil {
 		return err
 	}
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return svc.Serve(ctx, public, b.public, *s.common.DrainDelay) })
-	group.Go(func() error { return serveAdmin(ctx, svc, private, api) })
+	group.Go(func() error { return f.svc.Serve(ctx, f.public, b.public, *s.common.DrainDelay) })
+	group.Go(func() error { return serveAdmin(ctx, f.svc, f.private, api) })
 	group.Go(func() error { host.Run(ctx); return nil })
-	b.loops(ctx, svc, group)
-	greet(stdout, s, public.Addr(), private.Addr())
-	svc.Log.WithField("listen", public.Addr().String()).Info("serving")
+	b.loops(ctx, f.svc, group)
+	greet(stdout, s, f.public.Addr(), f.private.Addr())
+	f.svc.Log.WithField("listen", f.public.Addr().String()).Info("serving")
 	err = group.Wait()
-	svc.Log.Info("stopped")
+	f.svc.Log.Info("stopped")
 	return err
 }
 
