@@ -3,6 +3,7 @@ package crashpoints_test
 import (
 	"fmt"
 	"os"
+	"slices"
 	"sync"
 	"testing"
 
@@ -21,11 +22,16 @@ type crashRig struct {
 // a third with Redis and a third with MariaDB, a Cluster some; BANYAN_TEST_CRASHES=all lets
 // all meet all, which takes some minutes more.
 func crashRigs() []crashRig {
-	list := []crashRig{{"mysql-redis", mysqlRedis, 0, 3}, {"mysql-redis", mysqlRedis, 1, 3}, {"mysql-redis", mysqlRedis, 2, 3}}
+	list := inFull("mysql-redis", mysqlRedis)
 	if os.Getenv("BANYAN_TEST_CRASHES") == "all" {
-		return append(list, crashRig{"sqlite-redis", sqliteRedis, 0, 1}, crashRig{"sqlite-mysql", sqliteMySQL, 0, 1}, crashRig{"mysql-cluster", mysqlCluster, 0, 1})
+		return slices.Concat(list, inFull("sqlite-redis", sqliteRedis), inFull("sqlite-mysql", sqliteMySQL), inFull("mysql-cluster", mysqlCluster))
 	}
 	return append(list, crashRig{"sqlite-redis", sqliteRedis, 0, 3}, crashRig{"sqlite-mysql", sqliteMySQL, 1, 3}, crashRig{"mysql-cluster", mysqlCluster, 5, 11})
+}
+
+// inFull is three stores for one pair, since a store has flights for a third.
+func inFull(name string, at places) []crashRig {
+	return []crashRig{{name, at, 0, 3}, {name, at, 1, 3}, {name, at, 2, 3}}
 }
 
 // TestCrashPoints stops coordinators dead before, within and after every step of a move
