@@ -91,6 +91,7 @@ func (s *Service) Serve(ctx context.Context, l net.Listener, h http.Handler, dra
 
 // ServeWith is Serve with other bounds.
 func (s *Service) ServeWith(ctx context.Context, l net.Listener, h http.Handler, o web.ServerOptions) error {
+	defer headroom()()
 	o.OnDrain, o.ErrorLog = s.Health.Drain, logWriter{s.Log}
 	return web.Serve(ctx, l, h, o)
 }
