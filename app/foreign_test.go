@@ -31,7 +31,7 @@ func startForeign(t *testing.T) string {
 	t.Helper()
 	python, err := exec.LookPath("python3")
 	if err != nil {
-		t.Skip("python3 is not installed")
+		t.Fatal("python3 is not installed; make test installs it")
 	}
 	cmd := exec.CommandContext(t.Context(), python, "testdata/foreign.py")
 	out, err := cmd.StdoutPipe()

@@ -89,10 +89,19 @@ func (rec *recorder) Write(b []byte) (int, error) {
 	return n, err
 }
 
-// note tells of an answer that is being recorded.
+// note tells of an answer that is being recorded, whatever wraps the recorder, such as a
+// shadow's tee.
 func note(w http.ResponseWriter, what func(*Exchange)) {
-	if rec, ok := w.(*recorder); ok {
-		what(&rec.exchange)
+	for {
+		switch at := w.(type) {
+		case *recorder:
+			what(&at.exchange)
+			return
+		case interface{ Unwrap() http.ResponseWriter }:
+			w = at.Unwrap()
+		default:
+			return
+		}
 	}
 }
 

@@ -1,6 +1,7 @@
 package proxy_test
 
 import (
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -74,5 +75,35 @@ func TestObserver(t *testing.T) {
 		if got != want {
 			t.Errorf("%s: told %+v, want %+v", path, got, want)
 		}
+	}
+}
+
+// TestObserverOfShadowed: that the home gave no answer, and another backend did, is told
+// also of a request whose answer is kept for comparison.
+func TestObserverOfShadowed(t *testing.T) {
+	alive, gone := startBackend(t, named("flights")), startBackend(t, named("monolith"))
+	gone.Close()
+	file := fmt.Sprintf(`version: 1
+backends:
+  monolith: { kind: http, url: "%s", store: shared }
+  flights:  { kind: http, url: "%s", store: shared }
+routes:
+  - id: flights
+    match: { methods: [GET], paths: [/v1/flights] }
+    backends: { monolith: 99.99%%, flights: 0.01%% }
+    shadow: { backend: flights, percent: 100%% }
+`, gone.URL, alive.URL)
+	c, err := routes.Parse("routes.yaml", []byte(file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := &told{}
+	router, err := proxy.New(t.Context(), proxy.Options{Config: c, Observers: []proxy.Observer{seen}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	router.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/v1/flights", nil))
+	if x := (*seen)[0]; len(*seen) != 1 || x.Failed != "monolith" || x.Backend != "flights" {
+		t.Errorf("told %+v", *seen)
 	}
 }

@@ -46,7 +46,7 @@ func TestBackendDies(t *testing.T) {
 	l = w.load(http.MethodPost)
 	restarted, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", far.Listener.Addr().String())
 	if err != nil {
-		t.Skip("the port was taken meanwhile: ", err)
+		t.Fatal("the backend's port cannot be had again: ", err)
 	}
 	srv := &http.Server{Handler: named("flights"), ReadHeaderTimeout: time.Second}
 	go func() { _ = srv.Serve(restarted) }()

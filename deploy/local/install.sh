@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs MariaDB and Redis where they are missing (Debian, Ubuntu), and for tests the
-# model checker spin with the compiler that it needs. The packages' own services are not
+# model checker spin with the compiler that it needs, and Python for a foreign monolith. The packages' own services are not
 # started: the project runs servers of its own.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
@@ -9,7 +9,10 @@ missing=()
 { has mariadbd && has mariadb-install-db && has mariadb; } || missing+=(mariadb-server)
 { has redis-server && has redis-cli; } || missing+=(redis-server)
 has curl || missing+=(curl)
-if [ "${LOCAL_TESTS:-}" = yes ]; then { has spin && has cc; } || missing+=(spin gcc libc6-dev); fi
+if [ "${LOCAL_TESTS:-}" = yes ]; then
+    { has spin && has cc; } || missing+=(spin gcc libc6-dev)
+    has python3 || missing+=(python3)
+fi
 if [ ${#missing[@]} -eq 0 ]; then exit 0; fi
 
 by_hand="or name servers that run already: BANYAN_TEST_MYSQL_DSN='user:password@tcp(host:3306)/', BANYAN_TEST_REDIS_ADDR=host:6379"

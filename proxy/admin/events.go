@@ -26,8 +26,9 @@ const (
 
 // events streams what changes, as server-sent events: "route" with a route's view, at
 // first each one; "move" with a move that began or ended; "audit" with a line of the audit
-// log, whose number is the event's id, so that Last-Event-ID goes on where a stream broke.
-// It reads what every replica reads, so it tells of the changes of all.
+// log, whose number is the event's id: Last-Event-ID goes on where a stream broke, with the
+// last 200 lines at most. It reads what every replica reads, so it tells of the changes of
+// all.
 func (a *api) events(w http.ResponseWriter, r *http.Request) error {
 	q, err := rest.ReadQuery(r, "route")
 	if err != nil {
