@@ -148,8 +148,8 @@ func (p *Router) answer(w http.ResponseWriter, r *http.Request, a *arm, match *t
 		return
 	}
 	a.requests.Inc()
-	w.Header()[BackendHeader] = a.backend.header
 	if a.backend.handler != nil {
+		w.Header()[BackendHeader] = a.backend.header
 		a.backend.handler.ServeHTTP(w, r)
 		return
 	}

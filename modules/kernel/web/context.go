@@ -3,6 +3,7 @@ package web
 import (
 	"context"
 	"net/http"
+	"time"
 
 	"banyan/modules/kernel/errs"
 )
@@ -41,10 +42,11 @@ func keepFailure(r *http.Request, e *errs.Error) {
 }
 
 // exchange is what the edge knows of one request: it is the context that carries the
-// id and the writer that counts the answer, in one allocation.
+// id and the bound of time, and the writer that counts the answer, in one allocation.
 type exchange struct {
-	context.Context
+	bounded
 	http.ResponseWriter
+	began   time.Time
 	id      string
 	idValue []string // the header's value, shared by request and answer
 	route   string
@@ -53,7 +55,8 @@ type exchange struct {
 	bytes   int64
 }
 
-// Value answers for the id and the exchange; everything else is the parent's.
+// Value answers for the id and the exchange; everything else is the bound's or the
+// parent's.
 func (x *exchange) Value(key any) any {
 	switch key {
 	case exchangeKey:
@@ -61,7 +64,7 @@ func (x *exchange) Value(key any) any {
 	case requestIDKey:
 		return x.id
 	}
-	return x.Context.Value(key)
+	return x.bounded.Value(key)
 }
 
 // WriteHeader notes the status of the final answer.
@@ -98,7 +101,8 @@ func begin(w http.ResponseWriter, r *http.Request) (*exchange, *http.Request) {
 	if x, ok := w.(*exchange); ok {
 		return x, r
 	}
-	x := &exchange{Context: r.Context(), ResponseWriter: w}
+	x := &exchange{ResponseWriter: w, began: time.Now()}
+	x.parent = r.Context()
 	x.idValue = requestIDOf(r)
 	x.id = x.idValue[0]
 	r = r.WithContext(x) //nolint:contextcheck // x is the request's own context, and more

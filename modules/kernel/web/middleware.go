@@ -1,7 +1,6 @@
 package web
 
 import (
-	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -86,9 +85,11 @@ func Limits(maxBody int64, timeout time.Duration) Middleware {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if timeout > 0 {
-				ctx, cancel := context.WithTimeout(r.Context(), timeout)
-				defer cancel()
-				r = r.WithContext(ctx)
+				var x *exchange
+				x, r = begin(w, r)
+				w = x
+				x.limit(x.began.Add(timeout))
+				defer x.end()
 			}
 			if maxBody > 0 && r.Body != nil && r.Body != http.NoBody {
 				r.Body = http.MaxBytesReader(w, r.Body, maxBody)
@@ -136,10 +137,9 @@ func AccessLog(log *logrus.Entry) Middleware {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			x, r := begin(w, r)
-			start := time.Now()
 			defer func() {
 				if level := levelOf(x, r); log.Logger.IsLevelEnabled(level) {
-					log.WithFields(line(x, r, time.Since(start))).Log(level, "request")
+					log.WithFields(line(x, r, time.Since(x.began))).Log(level, "request")
 				}
 			}()
 			next.ServeHTTP(x, r)
