@@ -18,9 +18,10 @@ type exchange struct {
 	r *http.Request
 	c *Call
 
-	upgrade string  // the protocol that the client asks for
-	expect  bool    // the backend was asked whether it wants the body
-	sender  *sender // of a streamed body, nil until it starts
+	began   time.Time // the exchange, or the wait for a 100
+	upgrade string    // the protocol that the client asks for
+	expect  bool      // the backend was asked whether it wants the body
+	sender  *sender   // of a streamed body, nil until it starts
 	control *http.ResponseController
 	waiting bool      // something written to the client may be in a buffer
 	patient bool      // flush before waiting
@@ -91,7 +92,7 @@ func (x *exchange) send() error {
 	if whole {
 		k.out = append(k.out, x.c.Body...)
 	}
-	k.arm(x.u.timeout)
+	k.arm(x.began, x.u.timeout)
 	n, err := k.Write(k.out)
 	if err == nil && !whole {
 		_, err = k.Write(x.c.Body)
@@ -117,16 +118,15 @@ func (x *exchange) send() error {
 // answerHead reads up to the head of the final answer, or of one of 101.
 func (x *exchange) answerHead() error {
 	k := x.k
-	limit := x.u.timeout
+	limit := min(x.u.timeout, waitForGo)
 	if x.expect {
-		limit = min(limit, waitForGo)
-		k.arm(limit)
+		x.began = time.Now()
+		k.arm(x.began, limit)
 	}
-	began := time.Now()
 	for interim := 0; ; {
 		text, err := k.in.block(maxHead)
 		if err != nil {
-			if x.expect && x.sender == nil && isTimeout(err) && x.r.Context().Err() == nil && time.Since(began) >= limit {
+			if x.expect && x.sender == nil && isTimeout(err) && x.r.Context().Err() == nil && time.Since(x.began) >= limit {
 				x.startSending() // it does not know of 100
 				continue
 			}

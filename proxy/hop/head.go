@@ -204,8 +204,8 @@ func isToken(s string) bool {
 	for i := range len(s) {
 		c := s[i]
 		switch {
-		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9':
-		case strings.IndexByte("!#$%&'*+-.^_`|~", c) >= 0:
+		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c == '-', c >= '0' && c <= '9':
+		case strings.IndexByte("!#$%&'*+.^_`|~", c) >= 0:
 		default:
 			return false
 		}

@@ -126,12 +126,16 @@ func (u *Upstream) Do(w http.ResponseWriter, r *http.Request, c *Call) error {
 	if err := u.enter(r.Context()); err != nil {
 		return err
 	}
-	k, err := u.get(r.Context(), false)
+	now := time.Now()
+	k, err := u.get(r.Context(), now, false)
 	if err == nil {
-		x := exchange{u: u, k: k, w: w, r: r, c: c}
+		if !k.reused {
+			now = time.Now() // dialling took its time
+		}
+		x := exchange{u: u, k: k, w: w, r: r, c: c, began: now}
 		if err = x.run(); x.again { //nolint:contextcheck // the request has it
-			if k, err = u.get(r.Context(), true); err == nil {
-				x = exchange{u: u, k: k, w: w, r: r, c: c}
+			if k, err = u.get(r.Context(), now, true); err == nil {
+				x = exchange{u: u, k: k, w: w, r: r, c: c, began: time.Now()}
 				err = x.run() //nolint:contextcheck // the request has it
 			}
 		}

@@ -37,13 +37,13 @@ type conn struct {
 }
 
 // get gives a kept connection, or a new one when there is none or fresh is asked for.
-func (u *Upstream) get(ctx context.Context, fresh bool) (*conn, error) {
+func (u *Upstream) get(ctx context.Context, now time.Time, fresh bool) (*conn, error) {
 	for !fresh {
 		k := u.pool.take()
 		if k == nil {
 			break
 		}
-		if time.Since(k.since) < k.keep && k.quiet() {
+		if now.Sub(k.since) < k.keep && k.quiet() {
 			k.reused = true
 			return k, nil
 		}
@@ -133,8 +133,7 @@ func (p *pool) close() {
 
 // arm bounds what follows: between limit and an eighth more. A deadline that still fits
 // is left as it is, because setting one costs more than looking.
-func (k *conn) arm(limit time.Duration) {
-	now := time.Now()
+func (k *conn) arm(now time.Time, limit time.Duration) {
 	if left := k.armed.Sub(now); left >= limit && left <= limit+limit/8 {
 		return
 	}
