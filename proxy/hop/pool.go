@@ -9,6 +9,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"banyan/modules/kernel/rawnet"
 )
 
 // pool keeps idle connections; the one used last is used next, so that the others age.
@@ -57,8 +59,9 @@ func (u *Upstream) dial(ctx context.Context) (*conn, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrNotSent, err)
 	}
-	k := &conn{Conn: plain, keep: idleTimeout}
+	k := &conn{keep: idleTimeout}
 	if u.tls == nil {
+		k.Conn = rawnet.Wrap(plain)
 		k.raw, _ = plain.(*net.TCPConn).SyscallConn()
 	} else {
 		secure := tls.Client(plain, u.tls)
@@ -72,6 +75,12 @@ func (u *Upstream) dial(ctx context.Context) (*conn, error) {
 	}
 	k.in.src = k.Conn
 	return k, nil
+}
+
+// quiet tells whether a kept connection is open and silent: one that the backend has
+// closed, or on which it sent something unasked, must not be used.
+func (k *conn) quiet() bool {
+	return k.raw == nil || rawnet.Quiet(k.raw) // under TLS a session ticket may wait to be read
 }
 
 // put keeps a connection whose exchange has ended cleanly. Bytes that nobody asked for
