@@ -109,7 +109,8 @@ func behaviours() map[string]func(http.ResponseWriter, *http.Request, noting) {
 		"misnamed":  fields("x", "X A", "1", "X-B\r\nX-C", "2", "", "3", "X:D", "4", "x-low", "5"),
 		"many":      fields("x", "X-A", "1", "X-A", "2", "Connection", "x-b", "Connection", "close"),
 	}
-	maps.Copy(all, moreBehaviours())
+	maps.Copy(all, statuses())
+	maps.Copy(all, courses())
 	return all
 }
 
@@ -119,7 +120,8 @@ func flush(w http.ResponseWriter, note noting) {
 
 func length(w http.ResponseWriter, text string) { w.Header().Set("Content-Length", text) }
 
-func moreBehaviours() map[string]func(http.ResponseWriter, *http.Request, noting) {
+// statuses are kinds whose status matters.
+func statuses() map[string]func(http.ResponseWriter, *http.Request, noting) {
 	type (
 		W = http.ResponseWriter
 		R = *http.Request
@@ -173,6 +175,16 @@ func moreBehaviours() map[string]func(http.ResponseWriter, *http.Request, noting
 			w.Header()[http.TrailerPrefix+"X-Sum"] = []string{"1"}
 			say(w, "x", note)
 		},
+	}
+}
+
+// courses are kinds that do more than answer.
+func courses() map[string]func(http.ResponseWriter, *http.Request, noting) {
+	type (
+		W = http.ResponseWriter
+		R = *http.Request
+	)
+	return map[string]func(W, R, noting){
 		"hints": func(w W, _ R, note noting) {
 			w.Header().Set("Link", "</a>")
 			length(w, "2")

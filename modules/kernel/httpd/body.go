@@ -24,6 +24,7 @@ type body struct {
 	left   int64 // of what was declared, -1: in chunks
 	atEnd  bool
 	closed bool
+	broken error // the first error of reading, after which nothing can be read
 }
 
 // Read implements io.Reader.
@@ -44,10 +45,14 @@ func (b *body) read(p []byte) (int, error) {
 	if b.left > 0 {
 		b.left -= int64(n)
 	}
-	if errors.Is(err, io.EOF) {
+	switch {
+	case err == nil:
+	case errors.Is(err, io.EOF):
 		b.atEnd = true
 		b.w.req.Trailer = b.from.Trailer
 		b.w.c.bodyEnd.Store(true)
+	case !errors.Is(err, io.ErrUnexpectedEOF): // that is the client's end
+		b.broken = err
 	}
 	return n, err
 }
@@ -82,6 +87,8 @@ func (b *body) drain() error {
 	switch {
 	case b.atEnd:
 		return nil
+	case b.broken != nil:
+		return b.broken
 	case b.left >= mostDrained:
 		return errMore
 	}

@@ -33,7 +33,6 @@ type conn struct {
 	try    func(fd uintptr) bool
 	fd     int
 	tryErr error
-	ctx    context.Context
 	remote string
 	state  atomic.Int32
 	b      *buffers // nil while waiting for a request
@@ -75,7 +74,7 @@ func newConn(s *Server, rwc net.Conn) *conn {
 
 // serve answers requests until the connection ends.
 func (c *conn) serve(ctx context.Context) {
-	c.ctx = context.WithValue(ctx, http.LocalAddrContextKey, c.rwc.LocalAddr())
+	ctx = context.WithValue(ctx, http.LocalAddrContextKey, c.rwc.LocalAddr())
 	if a := c.rwc.RemoteAddr(); a != nil {
 		c.remote = a.String()
 	}
@@ -90,7 +89,7 @@ func (c *conn) serve(ctx context.Context) {
 			c.refuse(err)
 			return
 		}
-		if !c.handle(r) || c.srv.closing.Load() {
+		if !c.handle(ctx, r) || c.srv.closing.Load() {
 			return
 		}
 		c.release()

@@ -47,10 +47,10 @@ type response struct {
 }
 
 // handle answers a request and tells whether the connection can be used on.
-func (c *conn) handle(r *http.Request) bool {
+func (c *conn) handle(ctx context.Context, r *http.Request) bool {
 	c.begun = c.srv.now()
 	c.armWrite(c.begun, c.srv.config.WriteTimeout)
-	w := c.newResponse(r)
+	w := c.newResponse(ctx, r)
 	if expect := r.Header.Get("Expect"); hasToken(expect, "100-continue") {
 		w.asked = w.is11 && w.body != nil
 		w.expects.Store(w.asked)
@@ -70,8 +70,8 @@ func (c *conn) handle(r *http.Request) bool {
 	return w.finish()
 }
 
-func (c *conn) newResponse(r *http.Request) *response {
-	ctx, cancel := context.WithCancel(c.ctx)
+func (c *conn) newResponse(ctx context.Context, r *http.Request) *response {
+	ctx, cancel := context.WithCancel(ctx)
 	w := &response{
 		c: c, req: r.WithContext(ctx), header: http.Header{}, declared: -1,
 		is11: r.ProtoAtLeast(1, 1), isHead: r.Method == http.MethodHead,

@@ -97,7 +97,7 @@ func (c *conn) readBody(p []byte) (int, error) {
 func (c *conn) readEnded(err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if err != nil && !(c.aborted && isTimeout(err)) {
+	if err != nil && (!c.aborted || !isTimeout(err)) {
 		c.cancel()
 	}
 	c.inRead, c.aborted = false, false
