@@ -235,6 +235,15 @@ func TestOverHTTP2(t *testing.T) {
 	echoes(t, front.Client(), front.URL)
 }
 
+// TestOverHTTP2InClearText: the same for a client that knows of it, without TLS.
+func TestOverHTTP2InClearText(t *testing.T) {
+	w := before(t, startBackend(t, echoLines()).URL, "")
+	tr := &http.Transport{Protocols: &http.Protocols{}}
+	tr.Protocols.SetUnencryptedHTTP2(true)
+	defer tr.CloseIdleConnections()
+	echoes(t, &http.Client{Transport: tr}, w.front.URL)
+}
+
 // TestH2C: a backend that speaks HTTP/2 without TLS is reached, and both directions stream.
 func TestH2C(t *testing.T) {
 	far := httptest.NewUnstartedServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {

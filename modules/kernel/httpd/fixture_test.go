@@ -85,13 +85,8 @@ type server interface {
 	Close() error
 }
 
-// theirs is the oracle: net/http's Server, which may begin HTTP/2 too.
-func theirs(config *http.Server) server {
-	config.Protocols = &http.Protocols{}
-	config.Protocols.SetHTTP1(true)
-	config.Protocols.SetUnencryptedHTTP2(true)
-	return config
-}
+// theirs is the oracle: net/http's Server.
+func theirs(config *http.Server) server { return config }
 
 func ours(config *http.Server) server { return httpd.New(config) }
 
