@@ -63,7 +63,7 @@ type reading struct{ *body }
 func (r reading) Read(p []byte) (int, error) { return r.read(p) }
 
 // Close implements io.Closer. It reads what is left if that is not much, so that the
-// connection can be used on, unless the client waits to be told to send it.
+// connection can be used on, unless it will not be, or the client waits to be told to send.
 func (b *body) Close() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -71,7 +71,7 @@ func (b *body) Close() error {
 		return nil
 	}
 	b.closed = true
-	if b.w.expects.Load() {
+	if b.w.expects.Load() || b.left >= 0 && b.from.Close {
 		return nil
 	}
 	if err := b.drain(); !errors.Is(err, errMore) {
