@@ -108,6 +108,7 @@ func (c *conn) end() {
 		if c.phase != phaseTaken {
 			c.leave()
 			_ = c.flush()
+			c.b = nil // somebody may still be reading the request's body
 		}
 	}
 	if c.cancel != nil {

@@ -98,9 +98,10 @@ func generalOptions(next http.Handler) http.Handler {
 	})
 }
 
-// Serve serves the connections of l until it is closed, and gives the error of its Accept.
-// A failure that passes, as when files run out, is waited out.
+// Serve serves the connections of l until it is closed, and gives the error of its Accept;
+// then l is closed in any case. A failure that passes, as when files run out, is waited out.
 func (s *Server) Serve(l net.Listener) error {
+	defer func() { _ = l.Close() }()
 	ctx := context.Background()
 	if s.config.BaseContext != nil {
 		ctx = s.config.BaseContext(l)
