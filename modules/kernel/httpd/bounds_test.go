@@ -108,6 +108,20 @@ func TestOwnDeadlines(t *testing.T) {
 	}
 }
 
+// TestDeadlineAfterBody: a deadline that a handler sets once nothing is left to read bounds
+// how long the client's silence is taken for its being there, as with net/http.
+func TestDeadlineAfterBody(t *testing.T) {
+	t.Parallel()
+	left := make(chan struct{})
+	s := start(t, func(w http.ResponseWriter, r *http.Request) {
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(soon))
+		<-r.Context().Done()
+		close(left)
+	})
+	s.dial(t).send(get)
+	await(t, "the handler is told", left)
+}
+
 // TestStuckReader: an answer that nobody takes ends with WriteTimeout, and so does one
 // whose handler took that long.
 func TestStuckReader(t *testing.T) {
