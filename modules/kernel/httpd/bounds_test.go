@@ -25,10 +25,12 @@ func TestSlowHead(t *testing.T) {
 	s := start(t, func(http.ResponseWriter, *http.Request) {}, func(c *http.Server) { c.ReadHeaderTimeout = soon })
 	for _, begun := range []string{"", "G", "GET / HTTP/1.1\r\nHo", get + "GET / HTTP/1.1\r\n", get + "G", "PRI * HT"} {
 		c := s.dial(t)
-		c.send(begun)
-		if strings.HasPrefix(begun, get) {
+		if rest, kept := strings.CutPrefix(begun, get); kept {
+			c.send(get)
 			c.answer()
+			begun = rest
 		}
+		c.send(begun)
 		if rest, err := io.ReadAll(c.in); err != nil || len(rest) > 0 && !strings.HasPrefix(string(rest), "HTTP/1.1 400 Bad Request\r\n") {
 			t.Errorf("%q goes on with %q %v", begun, rest, err)
 		}

@@ -92,7 +92,6 @@ func (c *conn) serve(ctx context.Context) {
 		if !c.handle(ctx, r) || c.srv.closing.Load() {
 			return
 		}
-		c.release()
 	}
 }
 
@@ -124,8 +123,8 @@ func (c *conn) end() {
 	}
 }
 
-// await waits for a request's first byte and tells whether it came. Only then are buffers
-// taken.
+// await waits for a request's first byte and tells whether it came. No buffers are held
+// meanwhile.
 func (c *conn) await(first bool) bool {
 	if c.b != nil && c.b.in.Buffered() > 0 {
 		return true // sent without waiting for the answer before
@@ -152,7 +151,7 @@ func (c *conn) await(first bool) bool {
 	return err == nil && c.state.CompareAndSwap(state, stateBusy)
 }
 
-// tryRead reads what has come, if anything has.
+// tryRead reads what has come; if nothing has, the buffers are given back.
 func (c *conn) tryRead(fd uintptr) bool {
 	c.fd = int(fd)
 	c.take()
@@ -162,14 +161,6 @@ func (c *conn) tryRead(fd uintptr) bool {
 		return false
 	}
 	return true
-}
-
-// release gives the buffers back unless they hold some of the next request.
-func (c *conn) release() {
-	if c.b != nil && c.b.in.Buffered() == 0 {
-		c.giveBack(c.b)
-		c.b = nil
-	}
 }
 
 func (c *conn) take() {

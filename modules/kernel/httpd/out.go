@@ -114,9 +114,6 @@ func (w *response) finish() bool {
 	if w.req.MultipartForm != nil {
 		_ = w.req.MultipartForm.RemoveAll()
 	}
-	if c.armedWrite == unknown && c.srv.config.WriteTimeout <= 0 {
-		c.armWrite(0, 0)
-	}
 	return w.canGoOn()
 }
 

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -158,33 +159,35 @@ func TestClientLeaves(t *testing.T) {
 	}
 }
 
-// TestWatchKeepsBytes: what comes while the watch reads is the next request, whole.
+// TestWatchKeepsBytes: what comes while the watch reads, or after it, is the next request,
+// whole.
 func TestWatchKeepsBytes(t *testing.T) {
 	t.Parallel()
 	enter, leave := make(chan string, 1), make(chan struct{})
 	s := start(t, func(w http.ResponseWriter, r *http.Request) {
-		enter <- r.URL.Path
+		enter <- r.Method + r.URL.Path
 		<-leave
 		_, _ = io.WriteString(w, r.URL.Path)
 	})
 	c := s.dial(t)
-	for i := range 5 {
+	for i := range 8 {
 		path := fmt.Sprint("/", i)
 		if i == 0 {
 			c.send("GET /0 HTTP/1.1\r\nHost: h\r\n\r\n")
 		}
-		if got := await(t, "the handler begins", enter); got != path {
+		if got := await(t, "the handler begins", enter); got != "GET"+path {
 			t.Fatalf("%s arrived as %s", path, got)
 		}
 		time.Sleep(60 * time.Millisecond) // so that the watch reads; without it the test is only easier
 		next := fmt.Sprintf("GET /%d HTTP/1.1\r\nHost: h\r\n\r\n", i+1)
-		c.send(next[:1+i])
+		early := []int{1, 2, 0, len(next)}[i%4]
+		c.send(next[:early])
 		time.Sleep(20 * time.Millisecond)
-		c.send(next[1+i:])
 		leave <- struct{}{}
 		if _, got := c.answer(); got != path {
 			t.Errorf("%s is answered with %s", path, got)
 		}
+		c.send(next[early:])
 	}
 	await(t, "the last handler begins", enter)
 	close(leave)
@@ -202,6 +205,9 @@ func TestHijackDuringWatch(t *testing.T) {
 		if err != nil {
 			t.Error(err)
 			return
+		}
+		if rw.Reader.Buffered() == 0 {
+			t.Error("the byte that was read is not in the hijacker's buffer")
 		}
 		go func() {
 			defer func() { _ = c.Close() }()
@@ -264,12 +270,15 @@ func TestBodyBesideAnswer(t *testing.T) {
 			_, err := io.ReadAll(r.Body)
 			over <- err
 		}()
+		if r.URL.Path == "/reading" {
+			time.Sleep(20 * time.Millisecond)
+		}
 		_, _ = io.WriteString(w, "early")
 	}, func(c *http.Server) { c.ReadTimeout = long })
 	c := s.dial(t)
-	for range 20 {
+	for _, path := range slices.Repeat([]string{"/", "/reading"}, 10) {
 		c = s.dial(t)
-		c.send("POST / HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nTransfer-Encoding: chunked\r\n\r\n")
+		c.send("POST " + path + " HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nTransfer-Encoding: chunked\r\n\r\n")
 		for resp, body := c.answer(); ; resp, body = c.answer() {
 			if resp.StatusCode == http.StatusOK {
 				if body != "early" {
