@@ -15,7 +15,7 @@ func newPlaybooks(f *front, s *serveSettings, server []string) (*playbook.Host, 
 	if err != nil {
 		return nil, err
 	}
-	environ := []string{"API=" + reachable(f.public.Addr()), "BANYAN_ADMIN=" + reachable(f.private.Addr())}
+	environ := []string{"API=" + reachable(s.common.Scheme(), f.public.Addr()), "BANYAN_ADMIN=" + reachable("http", f.private.Addr())}
 	if *s.adminToken != "" {
 		environ = append(environ, "BANYAN_ADMIN_TOKEN="+*s.adminToken)
 	}
@@ -30,13 +30,13 @@ func newPlaybooks(f *front, s *serveSettings, server []string) (*playbook.Host, 
 }
 
 // reachable gives the address at which this machine reaches a listener.
-func reachable(addr net.Addr) string {
+func reachable(scheme string, addr net.Addr) string {
 	host, port, err := net.SplitHostPort(addr.String())
 	if err != nil {
-		return "http://" + addr.String()
+		return scheme + "://" + addr.String()
 	}
 	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
 		host = "127.0.0.1"
 	}
-	return "http://" + net.JoinHostPort(host, port)
+	return scheme + "://" + net.JoinHostPort(host, port)
 }

@@ -76,7 +76,7 @@ func proxyAlone(ctx context.Context, s *proxySettings, p service.Process) (err e
 		return err
 	}
 	group.Go(func() error { host.Run(ctx); return nil })
-	group.Go(func() error { return f.svc.ServeWith(ctx, f.public, foreign(f.svc, router), foreignBounds(s)) })
+	group.Go(func() error { return f.svc.Serve(ctx, f.public, foreign(f.svc, router), foreignBounds(s)) })
 	group.Go(func() error { return serveAdmin(ctx, f.svc, f.private, api) })
 	group.Go(func() error { router.Run(ctx); return nil })
 	greetProxy(p.Stdout, s, f.public.Addr(), f.private.Addr())
@@ -122,14 +122,14 @@ func foreign(svc *service.Service, router http.Handler) http.Handler {
 }
 
 func foreignBounds(s *proxySettings) web.ServerOptions {
-	return web.ServerOptions{
-		DrainDelay: *s.common.DrainDelay, Asterisk: true,
-		ReadTimeout: -1, WriteTimeout: -1, // see web.Stall
-	}
+	o := s.common.ServerOptions()
+	o.Asterisk = true
+	o.ReadTimeout, o.WriteTimeout = -1, -1 // see web.Stall
+	return o
 }
 
 func greetProxy(w io.Writer, s *proxySettings, public, private net.Addr) {
-	url := "http://" + public.String()
+	url := s.common.Scheme() + "://" + public.String()
 	routing := "no routes file: everything goes to the monolith"
 	if *s.routesFile != "" {
 		routing = fmt.Sprintf("%s: %d routes", *s.routesFile, len(s.routes.Routes))

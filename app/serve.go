@@ -63,7 +63,7 @@ func (b *banyan) run(ctx context.Context, f *front, s *serveSettings, host *play
 		return err
 	}
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return f.svc.Serve(ctx, f.public, b.public, *s.common.DrainDelay) })
+	group.Go(func() error { return f.svc.Serve(ctx, f.public, b.public, s.common.ServerOptions()) })
 	group.Go(func() error { return serveAdmin(ctx, f.svc, f.private, api) })
 	group.Go(func() error { host.Run(ctx); return nil })
 	b.loops(ctx, f.svc, group)
@@ -84,7 +84,7 @@ func serveAdmin(ctx context.Context, svc *service.Service, l net.Listener, api h
 
 // greet tells a person what runs and what to try.
 func greet(w io.Writer, s *serveSettings, public, private net.Addr) {
-	url := "http://" + public.String()
+	url := s.common.Scheme() + "://" + public.String()
 	routing := "no routes file: everything is answered by this process"
 	if s.routes != nil {
 		routing = fmt.Sprintf("%s: %d routes", *s.routesFile, len(s.routes.Routes))

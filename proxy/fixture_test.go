@@ -67,7 +67,7 @@ func flightsRoute(weight canary.Weight) string {
 type world struct {
 	t      *testing.T
 	router *proxy.Router
-	front  *httptest.Server
+	front  *front
 	file   string
 	log    *lockedBuffer
 	stop   func()
@@ -100,7 +100,7 @@ func startFile(t *testing.T, path string, store *weights.Store) *world {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() { w.router.Run(ctx); close(done) }()
-	w.front = httptest.NewServer(web.RequestIDs(w.router))
+	w.front = startFront(t, web.RequestIDs(w.router))
 	var once sync.Once
 	w.stop = func() { once.Do(func() { w.front.Close(); cancel(); <-done }) }
 	t.Cleanup(w.stop)

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -106,7 +105,7 @@ func newSplit(t *testing.T, maxWait string, maxWaiters int) *split {
 }
 
 // start adds a router.
-func (s *split) start(t *testing.T) (*proxy.Router, *httptest.Server) {
+func (s *split) start(t *testing.T) (*proxy.Router, *front) {
 	t.Helper()
 	c, err := routes.Load(s.file)
 	if err != nil {
@@ -122,7 +121,7 @@ func (s *split) start(t *testing.T) (*proxy.Router, *httptest.Server) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var done sync.WaitGroup
 	done.Go(func() { router.Run(ctx) })
-	front := httptest.NewServer(web.RequestIDs(router))
+	front := startFront(t, web.RequestIDs(router))
 	t.Cleanup(func() { front.Close(); cancel(); done.Wait() })
 	return router, front
 }

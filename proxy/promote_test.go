@@ -6,7 +6,6 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -91,7 +90,7 @@ func (c *climb) start() (router *proxy.Router, url string, stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var done sync.WaitGroup
 	done.Go(func() { router.Run(ctx) })
-	front := httptest.NewServer(web.RequestIDs(router))
+	front := startFront(c.t, web.RequestIDs(router))
 	var once sync.Once
 	stop = func() { once.Do(func() { front.Close(); cancel(); done.Wait() }) }
 	c.t.Cleanup(stop)

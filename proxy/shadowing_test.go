@@ -69,7 +69,7 @@ routes:
 `
 
 // shadowed runs a router that shadows, before a home here or elsewhere.
-func shadowed(t *testing.T, home http.Handler, overHTTP bool, away, percent string) (*proxy.Router, *httptest.Server, *prometheus.Registry) {
+func shadowed(t *testing.T, home http.Handler, overHTTP bool, away, percent string) (*proxy.Router, *front, *prometheus.Registry) {
 	t.Helper()
 	kind, modules := "inproc", map[string]http.Handler{"monolith": home}
 	if overHTTP {
@@ -87,7 +87,7 @@ func shadowed(t *testing.T, home http.Handler, overHTTP bool, away, percent stri
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() { p.Run(ctx); close(done) }()
-	front := httptest.NewServer(p)
+	front := startFront(t, p)
 	t.Cleanup(func() { front.Close(); cancel(); <-done })
 	return p, front, registry
 }

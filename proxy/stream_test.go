@@ -3,7 +3,6 @@ package proxy_test
 import (
 	"bufio"
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -228,11 +227,33 @@ func TestClientLeavesStream(t *testing.T) {
 // stream.
 func TestOverHTTP2(t *testing.T) {
 	w := before(t, startBackend(t, echoLines()).URL, "")
-	front := httptest.NewUnstartedServer(web.RequestIDs(w.router))
-	front.EnableHTTP2 = true
-	front.StartTLS()
-	t.Cleanup(front.Close)
+	front := startSecureFront(t, web.RequestIDs(w.router))
 	echoes(t, front.Client(), front.URL)
+}
+
+// TestForwardedOverTLS: backends are told that the client spoke TLS.
+func TestForwardedOverTLS(t *testing.T) {
+	far := startWire(t, nil)
+	front := startSecureFront(t, web.RequestIDs(before(t, far.url(), "").router))
+	resp, err := front.Client().Get(front.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = resp.Body.Close()
+	for _, want := range []string{"\r\nX-Forwarded-Proto: https\r\n", ";proto=https\r\n"} {
+		if got := far.requests(); len(got) != 1 || !strings.Contains(got[0], want) {
+			t.Errorf("the backend got %q, without %q", got, want)
+		}
+	}
+}
+
+// TestOverHTTP2InClearText: the same for a client that knows of it, without TLS.
+func TestOverHTTP2InClearText(t *testing.T) {
+	w := before(t, startBackend(t, echoLines()).URL, "")
+	tr := &http.Transport{Protocols: &http.Protocols{}}
+	tr.Protocols.SetUnencryptedHTTP2(true)
+	defer tr.CloseIdleConnections()
+	echoes(t, &http.Client{Transport: tr}, w.front.URL)
 }
 
 // TestH2C: a backend that speaks HTTP/2 without TLS is reached, and both directions stream.
@@ -249,11 +270,7 @@ func TestH2C(t *testing.T) {
 	far.Start()
 	t.Cleanup(far.Close)
 	w := start(t, fmt.Sprintf("version: 1\nbackends:\n  monolith: { kind: http, url: %q, protocol: h2c }\n", far.URL), nil)
-	front := httptest.NewUnstartedServer(web.RequestIDs(w.router))
-	front.EnableHTTP2 = true
-	front.TLS = &tls.Config{MinVersion: tls.VersionTLS12}
-	front.StartTLS()
-	t.Cleanup(front.Close)
+	front := startSecureFront(t, web.RequestIDs(w.router))
 	echoes(t, front.Client(), front.URL)
 }
 

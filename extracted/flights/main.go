@@ -77,7 +77,7 @@ func run(ctx context.Context, p service.Process) (err error) {
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	s.takePart(ctx, svc, store, group)
-	group.Go(func() error { return svc.Serve(ctx, listener, s.wrap(svc, router), *s.DrainDelay) })
+	group.Go(func() error { return svc.Serve(ctx, listener, s.wrap(svc, router), s.ServerOptions()) })
 	return group.Wait()
 }
 

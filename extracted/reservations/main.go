@@ -50,7 +50,7 @@ func run(ctx context.Context, p service.Process) (err error) {
 		return err
 	}
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return svc.Serve(ctx, listener, s.wrap(svc, router), *s.DrainDelay) })
+	group.Go(func() error { return svc.Serve(ctx, listener, s.wrap(svc, router), s.ServerOptions()) })
 	group.Go(func() error {
 		seats.Tidy(ctx, tidyEvery, func(err error) { svc.Log.WithError(err).Warn("tidying failed; it is tried again") })
 		return nil

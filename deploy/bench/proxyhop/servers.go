@@ -98,5 +98,5 @@ func banyan(ctx context.Context, l net.Listener, role, file string) error {
 		return err
 	}
 	go router.Run(ctx)
-	return svc.Serve(ctx, l, svc.Edge().Wrap(router), 0)
+	return svc.Serve(ctx, l, svc.Edge().Wrap(router), web.ServerOptions{})
 }

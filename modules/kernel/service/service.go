@@ -85,12 +85,7 @@ func (s *Service) Edge() web.Edge {
 }
 
 // Serve serves until ctx ends and drains; readiness fails before anything else.
-func (s *Service) Serve(ctx context.Context, l net.Listener, h http.Handler, drainDelay time.Duration) error {
-	return s.ServeWith(ctx, l, h, web.ServerOptions{DrainDelay: drainDelay})
-}
-
-// ServeWith is Serve with other bounds.
-func (s *Service) ServeWith(ctx context.Context, l net.Listener, h http.Handler, o web.ServerOptions) error {
+func (s *Service) Serve(ctx context.Context, l net.Listener, h http.Handler, o web.ServerOptions) error {
 	defer headroom()()
 	o.OnDrain, o.ErrorLog = s.Health.Drain, logWriter{s.Log}
 	return web.Serve(ctx, l, h, o)

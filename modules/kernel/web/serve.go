@@ -2,6 +2,7 @@ package web
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -10,6 +11,8 @@ import (
 	"net/http"
 	"sync/atomic"
 	"time"
+
+	"banyan/modules/kernel/httpd"
 )
 
 // ServerOptions bound what clients may cost. Zero means the default named, a negative
@@ -24,8 +27,11 @@ type ServerOptions struct {
 	DrainDelay time.Duration
 	// Asterisk gives OPTIONS * to the handler, as a proxy must; else net/http answers it.
 	Asterisk bool
+	// TLS makes clients speak TLS, with HTTP/2 for those that can; nil is clear text, in
+	// which HTTP/2 is for clients that know of it.
+	TLS      *tls.Config
 	OnDrain  func()    // called as the drain begins, to fail readiness
-	ErrorLog io.Writer // for what net/http has to say; nil discards it
+	ErrorLog io.Writer // for what the server has to say; nil discards it
 }
 
 const (
@@ -55,26 +61,20 @@ func (o ServerOptions) withDefaults() ServerOptions {
 	return o
 }
 
+// server is what serves a listener: ours in clear text, net/http's under TLS.
+type server interface {
+	Serve(l net.Listener) error
+	Shutdown(ctx context.Context) error
+	Close() error
+}
+
 // Serve serves until ctx ends, then drains: readiness fails first; answers ask clients to
 // close their connections; requests under way finish within DrainTimeout. The error is
 // nil after a complete drain.
 func Serve(ctx context.Context, l net.Listener, h http.Handler, o ServerOptions) error {
 	o = o.withDefaults()
 	var draining atomic.Bool
-	srv := &http.Server{
-		Handler:           closeWhen(&draining, h),
-		ReadHeaderTimeout: readHeaderTimeout,
-		ReadTimeout:       o.ReadTimeout,
-		WriteTimeout:      o.WriteTimeout,
-		IdleTimeout:       o.IdleTimeout,
-		MaxHeaderBytes:    maxHeader - maxHeaderSlop,
-
-		DisableGeneralOptionsHandler: o.Asterisk,
-
-		ErrorLog: log.New(o.ErrorLog, "", 0),
-		// Requests outlive the signal that stops the server.
-		BaseContext: func(net.Listener) context.Context { return context.WithoutCancel(ctx) },
-	}
+	srv := o.server(context.WithoutCancel(ctx), closeWhen(&draining, h)) // requests outlive the signal that stops the server
 	ended := make(chan error, 1)
 	go func() { ended <- srv.Serve(l) }()
 	select {
@@ -94,6 +94,33 @@ func Serve(ctx context.Context, l net.Listener, h http.Handler, o ServerOptions)
 	return shutdown(context.WithoutCancel(ctx), srv, l, ended, o.DrainTimeout)
 }
 
+func (o ServerOptions) server(ctx context.Context, h http.Handler) server {
+	config := &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: readHeaderTimeout,
+		ReadTimeout:       o.ReadTimeout,
+		WriteTimeout:      o.WriteTimeout,
+		IdleTimeout:       o.IdleTimeout,
+		MaxHeaderBytes:    maxHeader - maxHeaderSlop,
+
+		DisableGeneralOptionsHandler: o.Asterisk,
+
+		ErrorLog:    log.New(o.ErrorLog, "", 0),
+		BaseContext: func(net.Listener) context.Context { return ctx },
+	}
+	if o.TLS == nil {
+		return httpd.New(config)
+	}
+	config.TLSConfig = o.TLS
+	return secure{config}
+}
+
+// secure is net/http's Server under TLS.
+type secure struct{ *http.Server }
+
+// Serve serves with the configuration's certificate.
+func (s secure) Serve(l net.Listener) error { return s.ServeTLS(l, "", "") }
+
 // closeWhen makes answers end their connection once draining is set.
 func closeWhen(draining *atomic.Bool, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -104,11 +131,11 @@ func closeWhen(draining *atomic.Bool, next http.Handler) http.Handler {
 	})
 }
 
-// settle is for requests on connections that were accepted last: net/http drops, without
-// an answer, those whose header it has not read when Shutdown begins.
+// settle is for requests on connections that were accepted last: a connection on which
+// nothing has come yet is closed without an answer soon after.
 const settle = 100 * time.Millisecond
 
-func shutdown(ctx context.Context, srv *http.Server, l net.Listener, ended <-chan error, limit time.Duration) error {
+func shutdown(ctx context.Context, srv server, l net.Listener, ended <-chan error, limit time.Duration) error {
 	_ = l.Close()
 	if err := <-ended; !errors.Is(err, net.ErrClosed) {
 		return fmt.Errorf("serve: %w", err)

@@ -7,7 +7,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"testing"
 	"time"
@@ -21,15 +20,14 @@ const stallLimit = 200 * time.Millisecond
 // the connection is used for after a pause.
 func TestStall(t *testing.T) {
 	read, left := make(chan error, 1), make(chan bool, 1)
-	s := httptest.NewServer(web.Stall(stallLimit)(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	addr, _, _ := start(t, web.Stall(stallLimit)(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, err := io.ReadAll(r.Body)
 		read <- err
 		time.Sleep(3 * stallLimit)
 		left <- r.Context().Err() != nil
 		_, _ = io.WriteString(w, "done")
-	})))
-	t.Cleanup(s.Close)
-	conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", s.Listener.Addr().String())
+	})), web.ServerOptions{ReadTimeout: -1, WriteTimeout: -1})
+	conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", addr)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,15 +64,14 @@ func TestStall(t *testing.T) {
 // TestStalledReader: a client that takes nothing ends its answer.
 func TestStalledReader(t *testing.T) {
 	wrote := make(chan error, 1)
-	s := httptest.NewServer(web.Stall(stallLimit)(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	addr, _, _ := start(t, web.Stall(stallLimit)(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		var err error
 		for block := make([]byte, 1<<20); err == nil; {
 			_, err = w.Write(block)
 		}
 		wrote <- err
-	})))
-	t.Cleanup(s.Close)
-	conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", s.Listener.Addr().String())
+	})), web.ServerOptions{ReadTimeout: -1, WriteTimeout: -1})
+	conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", addr)
 	if err != nil {
 		t.Fatal(err)
 	}
