@@ -121,7 +121,8 @@ func (p participant[P]) Status(ctx context.Context, buckets []int) (st handover.
 		return st, err
 	}
 	if len(buckets) == 0 {
-		return st, query(ctx, p.db.Reader(), fences(p.route, nil, func(f handover.Fence) { st.Fences = append(st.Fences, f) }))
+		err = sqldb.Each(ctx, p.db.Reader(), fences(p.route, nil, func(f handover.Fence) { st.Fences = append(st.Fences, f) }))
+		return st, err
 	}
 	known, err := known(ctx, p.db.Reader(), p.route, buckets)
 	for _, b := range buckets {
@@ -131,13 +132,13 @@ func (p participant[P]) Status(ctx context.Context, buckets []int) (st handover.
 }
 
 // known reads the fences of buckets, some at a time.
-func known(ctx context.Context, from querier, route string, buckets []int) (map[int]handover.Fence, error) {
+func known(ctx context.Context, from sqldb.Querier, route string, buckets []int) (map[int]handover.Fence, error) {
 	have := make(map[int]handover.Fence, len(buckets))
 	for chunk := range slices.Chunk(buckets, AtOnce) {
 		for _, b := range chunk {
 			have[b] = handover.Fence{Bucket: b}
 		}
-		if err := query(ctx, from, fences(route, chunk, func(f handover.Fence) { have[f.Bucket] = f })); err != nil {
+		if err := sqldb.Each(ctx, from, fences(route, chunk, func(f handover.Fence) { have[f.Bucket] = f })); err != nil {
 			return nil, err
 		}
 	}

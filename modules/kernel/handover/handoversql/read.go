@@ -123,7 +123,7 @@ func View(ctx context.Context, db *sqldb.DB, route string, epoch int64, buckets 
 		}
 	}
 	for _, q := range queries {
-		if err := query(ctx, tx, q); err != nil {
+		if err := sqldb.Each(ctx, tx, q); err != nil {
 			return err
 		}
 	}

@@ -1,8 +1,6 @@
 package handoversql
 
 import (
-	"context"
-	"database/sql"
 	"slices"
 	"strings"
 
@@ -78,24 +76,4 @@ func (r *Rows) Stmts(d sqldb.Dialect) []sqldb.Stmt {
 		rest = rest[n:]
 	}
 	return list
-}
-
-// querier is a pool or a transaction.
-type querier interface {
-	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
-}
-
-// query gives the rows of an answer to the statement.
-func query(ctx context.Context, from querier, q sqldb.Stmt) error {
-	rows, err := from.QueryContext(ctx, q.SQL, q.Args...)
-	if err != nil {
-		return sqldb.Fail(err)
-	}
-	defer func() { _ = rows.Close() }()
-	for rows.Next() {
-		if err := q.Rows(rows); err != nil {
-			return sqldb.Fail(err)
-		}
-	}
-	return sqldb.Fail(rows.Err())
 }
