@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"os/user"
+	"strconv"
 	"strings"
 	"time"
 
@@ -87,6 +88,20 @@ func routePath(id string) (string, error) {
 		return "", errs.E(errs.Invalid, "%q is no route's id; see banyan routes list", id)
 	}
 	return "/admin/v1/routes/" + segment, nil
+}
+
+// pageQuery asks for a page of a list; filters that are "" are left out.
+func pageQuery(limit int, filters map[string]string) (url.Values, error) {
+	if limit < 1 || limit > 200 {
+		return nil, errs.E(errs.Invalid, "--limit: %d is not 1 to 200", limit)
+	}
+	query := url.Values{"limit": {strconv.Itoa(limit)}}
+	for name, value := range filters {
+		if value != "" {
+			query.Set(name, value)
+		}
+	}
+	return query, nil
 }
 
 func (c *adminClient) route(ctx context.Context, id string) (admin.Route, error) {

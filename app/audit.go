@@ -2,13 +2,11 @@ package main
 
 import (
 	"net/http"
-	"net/url"
 	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"banyan/modules/kernel/errs"
 	"banyan/modules/kernel/rest"
 	"banyan/proxy/admin"
 )
@@ -25,18 +23,13 @@ func newAuditCommand() *cobra.Command {
 	c.Flags().StringVar(&cursor, "cursor", "", "go on where a page ended")
 	c.Flags().IntVar(&limit, "limit", 50, "lines, 200 at most")
 	c.RunE = func(cmd *cobra.Command, _ []string) error {
-		if limit < 1 || limit > 200 {
-			return errs.E(errs.Invalid, "--limit: %d is not 1 to 200", limit)
+		query, err := pageQuery(limit, map[string]string{"route": route, "cursor": cursor})
+		if err != nil {
+			return err
 		}
 		api, err := connect()
 		if err != nil {
 			return err
-		}
-		query := url.Values{"limit": {strconv.Itoa(limit)}}
-		for name, value := range map[string]string{"route": route, "cursor": cursor} {
-			if value != "" {
-				query.Set(name, value)
-			}
 		}
 		var page admin.AuditPage
 		call := rest.Call{Method: http.MethodGet, Path: "/admin/v1/audit", Query: query, Out: &page}

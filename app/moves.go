@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"net/http"
-	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -37,18 +36,13 @@ func newMovesList(connect connector) *cobra.Command {
 	c.Flags().StringVar(&before, "before", "", "go on where a page ended: a move's id")
 	c.Flags().IntVar(&limit, "limit", 50, "moves, 200 at most")
 	c.RunE = func(cmd *cobra.Command, _ []string) error {
-		if limit < 1 || limit > 200 {
-			return errs.E(errs.Invalid, "--limit: %d is not 1 to 200", limit)
+		query, err := pageQuery(limit, map[string]string{"route": route, "before": before})
+		if err != nil {
+			return err
 		}
 		api, err := connect()
 		if err != nil {
 			return err
-		}
-		query := url.Values{"limit": {strconv.Itoa(limit)}}
-		for name, value := range map[string]string{"route": route, "before": before} {
-			if value != "" {
-				query.Set(name, value)
-			}
 		}
 		var page admin.MovePage
 		if err := api.do(cmd.Context(), rest.Call{Method: http.MethodGet, Path: "/admin/v1/moves", Query: query, Out: &page}); err != nil {

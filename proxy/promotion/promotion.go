@@ -76,20 +76,12 @@ const columns = "route, version, state, backend, fingerprint, weight, step, wind
 
 // All gives every route's promotion, those that ended as well.
 func (s *Store) All(ctx context.Context) (map[string]Row, error) {
-	rows, err := s.db.Query(ctx, "SELECT "+columns+" FROM promotions")
-	if err != nil {
-		return nil, sqldb.Fail(err)
-	}
-	defer func() { _ = rows.Close() }()
 	all := map[string]Row{}
-	for rows.Next() {
+	return all, sqldb.Each(ctx, s.db.Reader(), sqldb.Q(func(rows *sql.Rows) error {
 		r, err := scan(rows)
-		if err != nil {
-			return nil, sqldb.Fail(err)
-		}
 		all[r.Route] = r
-	}
-	return all, sqldb.Fail(rows.Err())
+		return err
+	}, "SELECT "+columns+" FROM promotions"))
 }
 
 func scan(rows *sql.Rows) (Row, error) {

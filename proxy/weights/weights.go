@@ -83,21 +83,12 @@ func (s *Store) Changes(ctx context.Context) (int64, error) {
 
 // All gives every route's row, retired ones too.
 func (s *Store) All(ctx context.Context) (map[string]Row, error) {
-	rows, err := s.db.Reader().QueryContext(ctx,
-		"SELECT route, weights, fingerprint, version, retired, paused, actor, reason, changed_at FROM route_weights")
-	if err != nil {
-		return nil, sqldb.Fail(err)
-	}
-	defer func() { _ = rows.Close() }()
 	all := map[string]Row{}
-	for rows.Next() {
+	return all, sqldb.Each(ctx, s.db.Reader(), sqldb.Q(func(rows *sql.Rows) error {
 		r, err := scanRow(rows)
-		if err != nil {
-			return nil, sqldb.Fail(err)
-		}
 		all[r.Route] = r
-	}
-	return all, sqldb.Fail(rows.Err())
+		return err
+	}, "SELECT route, weights, fingerprint, version, retired, paused, actor, reason, changed_at FROM route_weights"))
 }
 
 func scanRow(rows *sql.Rows) (Row, error) {
@@ -165,27 +156,23 @@ func (s *Store) Audit(ctx context.Context, route string, before int64, limit int
 		query += " AND route=?"
 		args = append(args, route)
 	}
-	rows, err := s.db.Reader().QueryContext(ctx, query+" ORDER BY seq DESC LIMIT ?", append(args, limit)...)
-	if err != nil {
-		return nil, sqldb.Fail(err)
-	}
-	defer func() { _ = rows.Close() }()
 	list := []Entry{}
-	for rows.Next() {
+	err := sqldb.Each(ctx, s.db.Reader(), sqldb.Q(func(rows *sql.Rows) error {
 		var e Entry
 		var from, to string
 		if err := rows.Scan(&e.Seq, &e.ChangedAt, &e.Actor, &e.Action, &e.Route, &from, &to, &e.Reason, &e.RequestID); err != nil {
-			return nil, sqldb.Fail(err)
+			return err
 		}
 		if err := json.Unmarshal([]byte(from), &e.From); err != nil {
-			return nil, sqldb.Fail(err)
+			return err
 		}
 		if err := json.Unmarshal([]byte(to), &e.To); err != nil {
-			return nil, sqldb.Fail(err)
+			return err
 		}
 		list = append(list, e)
-	}
-	return list, sqldb.Fail(rows.Err())
+		return nil
+	}, query+" ORDER BY seq DESC LIMIT ?", append(args, limit)...))
+	return list, err
 }
 
 func encode(w Weights) string {

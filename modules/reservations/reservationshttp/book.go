@@ -6,8 +6,6 @@ import (
 	"net/http"
 	"strings"
 
-	"github.com/gorilla/mux"
-
 	"banyan/modules/kernel/errs"
 	"banyan/modules/kernel/rest"
 	"banyan/modules/kernel/web"
@@ -71,17 +69,7 @@ func (a api) bookReserve(w http.ResponseWriter, r *http.Request) error {
 
 // bookRebook moves a reservation to other flights.
 func (a api) bookRebook(w http.ResponseWriter, r *http.Request) error {
-	key, err := optionallyKeyed(r)
-	if err != nil {
-		return err
-	}
-	var body legs
-	if err := web.Decode(w, r, 0, &body); err != nil {
-		return err
-	}
-	res, err := a.svc.Rebook(r.Context(), reservations.RebookRequest{
-		ReservationID: mux.Vars(r)["reservation_id"], Outbound: body.Outbound, Returning: body.Returning, Key: key,
-	})
+	res, err := a.rebooked(w, r)
 	if errs.CodeOf(err) == errs.SeatTaken {
 		answer(w, http.StatusForbidden, false, bookRefusal{
 			Error:       "Could not complete reservation for " + strings.Join(conflicts(err), ", "),

@@ -186,22 +186,27 @@ type legs struct {
 }
 
 func (a api) rebook(w http.ResponseWriter, r *http.Request) error {
-	key, err := optionallyKeyed(r)
-	if err != nil {
-		return err
-	}
-	var body legs
-	if err := web.Decode(w, r, 0, &body); err != nil {
-		return err
-	}
-	res, err := a.svc.Rebook(r.Context(), reservations.RebookRequest{
-		ReservationID: mux.Vars(r)["reservation_id"], Outbound: body.Outbound, Returning: body.Returning, Key: key,
-	})
+	res, err := a.rebooked(w, r)
 	if err != nil {
 		return err
 	}
 	answer(w, http.StatusOK, res.Replayed, res)
 	return nil
+}
+
+// rebooked does what a request to rebook asks for.
+func (a api) rebooked(w http.ResponseWriter, r *http.Request) (reservations.Reservation, error) {
+	key, err := optionallyKeyed(r)
+	if err != nil {
+		return reservations.Reservation{}, err
+	}
+	var body legs
+	if err := web.Decode(w, r, 0, &body); err != nil {
+		return reservations.Reservation{}, err
+	}
+	return a.svc.Rebook(r.Context(), reservations.RebookRequest{
+		ReservationID: mux.Vars(r)["reservation_id"], Outbound: body.Outbound, Returning: body.Returning, Key: key,
+	})
 }
 
 // answer sends what is about one customer: no cache may keep it.

@@ -1,8 +1,8 @@
 package store
 
 import (
-	"slices"
-
+	"banyan/modules/kernel/handover"
+	"banyan/modules/kernel/handover/handoversql"
 	"banyan/modules/kernel/sqldb"
 )
 
@@ -12,10 +12,12 @@ func Guarded(q Query) Query {
 	return q
 }
 
-// Found are the statements that find what a participant reads and wipes of buckets.
+// Found are the statements with which a participant locks, wipes and reads buckets.
 func Found(s *Store, buckets []int) []sqldb.Stmt {
-	list := slices.Clone(moving{s}.Wipes(buckets, 1000))
-	for _, r := range (moving{s}).Reads(buckets) {
+	m := moving{s}
+	list := append(m.Wipes(buckets, handoversql.WipeAtOnce),
+		handoversql.Lock(s.db.Dialect(), Route, buckets, func(handover.Fence) {}))
+	for _, r := range m.Reads(buckets) {
 		list = append(list, sqldb.S(r.SQL, r.Args...))
 	}
 	return list

@@ -14,54 +14,43 @@ import (
 
 // Participant gives the side of the store that takes over buckets and hands them on.
 func (s *Store) Participant() handover.Participant {
-	return handoversql.New(s.db, Route, moving{s})
+	m := moving{s}
+	return handoversql.New(s.db, Route, m, handoversql.Hooks{Ready: m.ready, Moved: m.moved})
 }
 
 // moving is what moves with a bucket: its flights, and the answers under keys.
 type moving struct{ s *Store }
 
-var _ handoversql.Data = moving{}
+var _ handoversql.Data[arrived] = moving{}
 
-// Status fills in what the buckets of old rows are, and tells how far the copies of
-// reference data are. A target that knows less than the source would show flights
-// without airports and aircraft.
-func (m moving) Status(ctx context.Context) (bool, map[string]int64, error) {
+// ready fills in what the buckets of old rows are.
+func (m moving) ready(ctx context.Context) error {
 	if err := m.s.Fill(ctx); err != nil {
-		return false, nil, err
+		return err
 	}
-	if _, err := m.s.serving(ctx); err != nil {
-		return false, nil, err
-	}
-	durable := true
-	if m.s.db.Dialect() == sqldb.MySQL {
-		var flush int
-		if err := m.s.db.Reader().GetContext(ctx, &flush, "SELECT @@innodb_flush_log_at_trx_commit"); err != nil {
-			return false, nil, sqldb.Fail(err)
-		}
-		durable = flush == 1
-	}
+	_, err := m.s.serving(ctx)
+	return err
+}
+
+// Follows tells how far the copies of reference data are. A target that knows less than the
+// source would show flights without airports and aircraft.
+func (m moving) Follows(ctx context.Context) (map[string]int64, error) {
 	follows := map[string]int64{}
 	for _, side := range []string{Home, Away} {
 		n, err := m.s.counter(ctx, referenceOf(side))
 		if err != nil {
-			return false, nil, err
+			return nil, err
 		}
 		follows["flights-"+referenceOf(side)] = n
 	}
-	return durable, follows, nil
+	return follows, nil
 }
 
 // Wipes goes along keys.
 func (m moving) Wipes(buckets []int, limit int) []sqldb.Stmt {
 	in, args := handoversql.In("bucket", buckets)
-	args = append(args, limit)
-	of := func(table string) sqldb.Stmt {
-		if m.s.db.Dialect() == sqldb.MySQL {
-			return sqldb.S("DELETE FROM "+table+" WHERE "+in+" LIMIT ?", args...)
-		}
-		return sqldb.S("DELETE FROM "+table+" WHERE rowid IN (SELECT rowid FROM "+table+" WHERE "+in+" LIMIT ?)", args...)
-	}
-	return []sqldb.Stmt{of("flights"), of("answers")}
+	d := m.s.db.Dialect()
+	return []sqldb.Stmt{handoversql.Delete(d, "flights", in, args, limit), handoversql.Delete(d, "answers", in, args, limit)}
 }
 
 // Reads goes along keys.
@@ -130,9 +119,9 @@ func rowOf(r *records.Flight) (Row, bool) {
 	}, bad == nil && worse == nil
 }
 
-// Moved counts a change of modes, so that whoever remembers the fences reads them again,
+// moved counts a change of modes, so that whoever remembers the fences reads them again,
 // and so that it waits for those who keep all of them.
-func (m moving) Moved(ctx context.Context, tx *sqldb.Tx, before map[int]handover.Fence, to []handover.Fence) error {
+func (m moving) moved(ctx context.Context, tx *sqldb.Tx, before map[int]handover.Fence, to []handover.Fence) error {
 	if !slices.ContainsFunc(to, func(f handover.Fence) bool { return before[f.Bucket].Mode != f.Mode }) {
 		return nil
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"math"
+	"slices"
 
 	"banyan/modules/flights"
 	"banyan/modules/flights/internal/records"
@@ -14,55 +15,68 @@ import (
 	"banyan/modules/kernel/sqldb"
 )
 
-// arrived is what came in some parts.
+// arrived is what came in a part.
 type arrived struct {
-	flights  []records.Flight
-	rows     []Row
-	answers  handoversql.Rows
-	eventSeq int64 // the highest
+	bucket  int
+	answers []records.Answer
+	flights []Row
+	seqs    []int64 // of the last event of each flight
+}
+
+// Decode implements handoversql.Data.
+func (m moving) Decode(part handover.Part) (arrived, error) {
+	a := arrived{bucket: part.Bucket}
+	for _, line := range part.Records {
+		ok, err := a.take(line)
+		if err == nil && !ok {
+			err = errs.E(errs.Invalid, "this record cannot be in bucket %d: %.120q", part.Bucket, line)
+		}
+		if err != nil {
+			return a, err
+		}
+	}
+	return a, nil
+}
+
+// take adds a record; false for one that would not be found here again as it is.
+func (a *arrived) take(line []byte) (bool, error) {
+	answer, flight, err := records.Decode(line)
+	if err != nil {
+		return false, err
+	}
+	if answer != nil {
+		const maxKey, maxPrint = 128, 64
+		a.answers = append(a.answers, *answer)
+		return answer.Key != "" && len(answer.Key) <= maxKey && len(answer.Fingerprint) <= maxPrint && json.Valid([]byte(answer.Answer)), nil
+	}
+	row, ok := rowOf(flight)
+	a.flights, a.seqs = append(a.flights, row), append(a.seqs, flight.EventSeq)
+	return ok && bucket.Of(flight.FlightID) == a.bucket && storable(&row) && flight.EventSeq > 0, nil
 }
 
 // Insert stores what came. The numbers of events go on above those that the flights have
 // had elsewhere, so that for each flight they rise, whoever publishes them.
-func (m moving) Insert(ctx context.Context, tx *sqldb.Tx, parts []handover.Part) error {
-	a := arrived{answers: handoversql.Rows{Head: "INSERT INTO answers (bucket, idem_key, fingerprint, created_at, answer) VALUES", Width: 5}}
-	for _, part := range parts {
-		for _, line := range part.Records {
-			if err := a.take(part.Bucket, line); err != nil {
-				return err
-			}
-		}
+func (m moving) Insert(ctx context.Context, tx *sqldb.Tx, _ int64, parts []arrived) error {
+	answers := handoversql.Rows{
+		Head:  "INSERT INTO answers (bucket, idem_key, fingerprint, created_at, answer) VALUES",
+		Marks: sqldb.Marks(1, 5),
 	}
-	if err := m.s.insertArrived(ctx, tx, &a); err != nil {
+	var rows []Row
+	var seqs []int64
+	for _, a := range parts {
+		for _, r := range a.answers {
+			answers.Add(a.bucket, r.Key, r.Fingerprint, r.CreatedAt, r.Answer)
+		}
+		rows, seqs = append(rows, a.flights...), append(seqs, a.seqs...)
+	}
+	if err := m.s.insertArrived(ctx, tx, rows, seqs); err != nil {
 		return err
 	}
-	tx.Finally(a.answers.Stmts(m.s.db.Dialect())...)
-	if a.eventSeq > 0 {
-		tx.Finally(sqldb.S("UPDATE outbox_counter SET seq=? WHERE id=1 AND seq<?", a.eventSeq, a.eventSeq))
+	tx.Finally(answers.Stmts(m.s.db.Dialect())...)
+	if len(seqs) > 0 {
+		seq := slices.Max(seqs)
+		tx.Finally(sqldb.S("UPDATE outbox_counter SET seq=? WHERE id=1 AND seq<?", seq, seq))
 	}
-	return nil
-}
-
-func (a *arrived) take(b int, line []byte) error {
-	answer, flight, err := records.Decode(line)
-	if err != nil {
-		return err
-	}
-	wrong := errs.E(errs.Invalid, "this record cannot be in bucket %d: %.120q", b, line)
-	if answer != nil {
-		const maxKey, maxPrint = 128, 64
-		if answer.Key == "" || len(answer.Key) > maxKey || len(answer.Fingerprint) > maxPrint || !json.Valid([]byte(answer.Answer)) {
-			return wrong
-		}
-		a.answers.Add(b, answer.Key, answer.Fingerprint, answer.CreatedAt, answer.Answer)
-		return nil
-	}
-	row, ok := rowOf(flight)
-	if !ok || bucket.Of(flight.FlightID) != b || !storable(&row) || flight.EventSeq < 1 {
-		return wrong
-	}
-	a.flights, a.rows = append(a.flights, *flight), append(a.rows, row)
-	a.eventSeq = max(a.eventSeq, flight.EventSeq)
 	return nil
 }
 
@@ -80,19 +94,19 @@ func storable(r *Row) bool {
 		r.Version > 0 && r.Version <= math.MaxInt32 && r.Synthetic >= 0 && r.Synthetic <= math.MaxInt16
 }
 
-// insertArrived stores flights, some at a time.
-func (s *Store) insertArrived(ctx context.Context, tx *sqldb.Tx, a *arrived) error {
+// insertArrived stores flights, some at a time, whose last events had these numbers.
+func (s *Store) insertArrived(ctx context.Context, tx *sqldb.Tx, rows []Row, seqs []int64) error {
 	const atOnce = 250
-	for from := 0; from < len(a.rows); from += atOnce {
-		to := min(from+atOnce, len(a.rows))
+	for from := 0; from < len(rows); from += atOnce {
+		to := min(from+atOnce, len(rows))
 		args := make([]any, 0, (to-from)*insertWidth)
 		for i := from; i < to; i++ {
-			args = a.rows[i].insertArgs(args, a.flights[i].EventSeq)
+			args = rows[i].insertArgs(args, seqs[i])
 		}
 		stmt := sqldb.S("INSERT INTO flights ("+insertColumns+") VALUES "+sqldb.Marks(to-from, insertWidth), args...)
 		err := tx.Run(ctx, stmt)
 		if sqldb.ClassOf(err) == sqldb.Duplicate {
-			err = s.insertOver(ctx, tx, a.rows[from:to], stmt)
+			err = s.insertOver(ctx, tx, rows[from:to], stmt)
 		}
 		if err != nil {
 			return err

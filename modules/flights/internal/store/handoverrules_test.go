@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"bytes"
 	"fmt"
 	"testing"
 
@@ -11,6 +12,7 @@ import (
 	"banyan/modules/kernel/dbtest"
 	"banyan/modules/kernel/errs"
 	"banyan/modules/kernel/handover"
+	"banyan/modules/kernel/handover/handoversql"
 	"banyan/modules/kernel/sqldb"
 )
 
@@ -206,6 +208,34 @@ func TestConfigurationsHaveNamesOfTheirSide(t *testing.T) {
 		two, err := away.Ensure(t.Context(), seatMap("A320", 22, 2, 0))
 		if err != nil || two.ID == one.ID || two.ID != "A320-24.1001" {
 			t.Errorf("home has %s, away %s, %v", one.ID, two.ID, err)
+		}
+	})
+}
+
+// A record that cannot be in its bucket spoils the whole copy, what comes before it included.
+func TestCopyRefusesForeignRecords(t *testing.T) {
+	pairs(t, func(t *testing.T, _, away *store.Store) {
+		p, b := away.Participant(), 42
+		give(t, p, handover.Seal, 2, b)
+		for name, line := range map[string][]byte{
+			"no record": []byte(`{"record":"something"}`),
+			"elsewhere": bytes.Join(samples(t, b+1, 1)[5:], nil),
+			"no key":    []byte(`{"record":"answer","key":"","fingerprint":"f","created_at":1,"answer":"{}"}`),
+		} {
+			var parts []handover.Part // more than a transaction takes
+			for seq := range int64(handoversql.AtOnce) {
+				parts = append(parts, handover.Part{Bucket: b, Seq: seq + 1})
+			}
+			parts[0].Records = samples(t, b, 1)
+			parts = append(parts, handover.Part{Bucket: b, Seq: handoversql.AtOnce + 1, Records: [][]byte{line}})
+			if _, err := p.Copy(t.Context(), 2, parts); errs.CodeOf(err) != errs.Invalid {
+				t.Errorf("%s: %v", name, err)
+			}
+			st, err := p.Status(t.Context(), []int{b})
+			d, unread := p.Digest(t.Context(), 2, []int{b})
+			if err != nil || unread != nil || st.Fences[0].Seq != 0 || d[0].Records != 0 {
+				t.Errorf("%s: something was stored: %v, %v (%v, %v)", name, st.Fences, d, err, unread)
+			}
 		}
 	})
 }

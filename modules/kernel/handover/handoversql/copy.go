@@ -4,9 +4,9 @@ import (
 	"context"
 	"maps"
 	"slices"
-	"strings"
 
 	"banyan/modules/kernel/handover"
+	"banyan/modules/kernel/handover/mutant"
 	"banyan/modules/kernel/sqldb"
 )
 
@@ -16,17 +16,30 @@ const (
 	copyBytes   = 2 << 20
 )
 
-// Copy implements handover.Participant. Parts that were stored before one that the
-// context refuses stay.
-func (p participant) Copy(ctx context.Context, epoch int64, parts []handover.Part) ([]handover.Fence, error) {
+// arrived is a part whose records were read.
+type arrived[P any] struct {
+	handover.Part
+	data P
+}
+
+// Copy implements handover.Participant. Nothing is stored if Decode refuses any record.
+func (p participant[P]) Copy(ctx context.Context, epoch int64, parts []handover.Part) ([]handover.Fence, error) {
 	if err := handover.CheckParts(epoch, parts); err != nil {
 		return nil, err
 	}
 	if err := p.ready(ctx); err != nil {
 		return nil, err
 	}
+	rest := make([]arrived[P], len(parts))
+	for i, part := range parts {
+		data, err := p.data.Decode(part)
+		if err != nil {
+			return nil, err
+		}
+		rest[i] = arrived[P]{part, data}
+	}
 	refused, fences := map[int]bool{}, map[int]handover.Fence{}
-	for rest := parts; len(rest) > 0; {
+	for len(rest) > 0 {
 		n := together(rest)
 		some, now, err := p.copy(ctx, epoch, rest[:n])
 		if err != nil {
@@ -46,7 +59,7 @@ func (p participant) Copy(ctx context.Context, epoch int64, parts []handover.Par
 }
 
 // together tells how many of the first parts, at least one, a transaction takes.
-func together(parts []handover.Part) int {
+func together[P any](parts []arrived[P]) int {
 	lines, size := 0, 0
 	for n, part := range parts {
 		lines += len(part.Records)
@@ -62,7 +75,7 @@ func together(parts []handover.Part) int {
 
 // copy stores parts in one transaction, fences first. It gives the buckets of parts that
 // were refused, and the fences of all.
-func (p participant) copy(ctx context.Context, epoch int64, parts []handover.Part) (refused []int, now map[int]handover.Fence, err error) {
+func (p participant[P]) copy(ctx context.Context, epoch int64, parts []arrived[P]) (refused []int, now map[int]handover.Fence, err error) {
 	buckets := make([]int, 0, len(parts))
 	for _, part := range parts {
 		buckets = append(buckets, part.Bucket)
@@ -76,20 +89,20 @@ func (p participant) copy(ctx context.Context, epoch int64, parts []handover.Par
 			return err
 		}
 		now = maps.Clone(have)
-		var admitted []handover.Part
+		var admitted []P
 		for _, part := range parts {
-			next, ok := handover.Admit(now[part.Bucket], epoch, part.Seq)
+			next, ok := admit(now[part.Bucket], epoch, part.Seq)
 			if !ok {
 				refused = append(refused, part.Bucket)
 				continue
 			}
 			now[part.Bucket] = next
-			admitted = append(admitted, part)
+			admitted = append(admitted, part.data)
 		}
 		if len(admitted) == 0 {
 			return nil
 		}
-		if err := p.data.Insert(ctx, tx, admitted); err != nil {
+		if err := p.data.Insert(ctx, tx, epoch, admitted); err != nil {
 			return err
 		}
 		to := make([]handover.Fence, 0, len(buckets))
@@ -101,34 +114,13 @@ func (p participant) copy(ctx context.Context, epoch int64, parts []handover.Par
 	return refused, now, err
 }
 
-// Rows are the rows of a multi-row INSERT: Head, up to and with VALUES, and Tail are what
-// stands around them. Each has Width values.
-type Rows struct {
-	Head, Tail string
-	Width      int
-	rows       [][]any
-}
-
-// Add adds a row.
-func (r *Rows) Add(values ...any) { r.rows = append(r.rows, values) }
-
-// Len is the number of rows.
-func (r *Rows) Len() int { return len(r.rows) }
-
-// Stmts writes them some at a time: on SQLite 256, 16 or 1, as with In.
-func (r *Rows) Stmts(d sqldb.Dialect) []sqldb.Stmt {
-	var list []sqldb.Stmt
-	for rest := r.rows; len(rest) > 0; {
-		n := min(len(rest), AtOnce)
-		if d == sqldb.SQLite {
-			n = 1
-			for n*16 <= min(len(rest), AtOnce) {
-				n *= 16
-			}
-		}
-		text := strings.TrimSpace(r.Head) + " " + sqldb.Marks(n, r.Width) + r.Tail
-		list = append(list, sqldb.S(text, slices.Concat(rest[:n]...)...))
-		rest = rest[n:]
+// admit is handover.Admit.
+func admit(f handover.Fence, epoch, seq int64) (handover.Fence, bool) {
+	if mutant.CopyWithoutEpoch {
+		epoch = f.Epoch
 	}
-	return list
+	if mutant.CopyWithoutSeq {
+		f.Seq = seq - 1
+	}
+	return handover.Admit(f, epoch, seq)
 }

@@ -2,10 +2,10 @@ package handoversql
 
 import (
 	"context"
-	"database/sql"
 	"slices"
 
 	"banyan/modules/kernel/handover"
+	"banyan/modules/kernel/handover/mutant"
 	"banyan/modules/kernel/sqldb"
 )
 
@@ -24,7 +24,7 @@ type orders struct {
 }
 
 // Order implements handover.Participant.
-func (p participant) Order(ctx context.Context, o handover.Order) ([]handover.Fence, error) {
+func (p participant[P]) Order(ctx context.Context, o handover.Order) ([]handover.Fence, error) {
 	if err := handover.CheckOrder(o); err != nil {
 		return nil, err
 	}
@@ -51,7 +51,7 @@ func (p participant) Order(ctx context.Context, o handover.Order) ([]handover.Fe
 
 // order moves the fences of some buckets, ascending, in one transaction. A bucket with
 // much data is left sealed as wiping.
-func (p participant) order(ctx context.Context, o handover.Order, seqs map[int]int64, buckets []int) (orders, error) {
+func (p participant[P]) order(ctx context.Context, o handover.Order, seqs map[int]int64, buckets []int) (orders, error) {
 	var done orders
 	err := p.do(ctx, func(tx *sqldb.Tx) error {
 		done = orders{}
@@ -61,7 +61,7 @@ func (p participant) order(ctx context.Context, o handover.Order, seqs map[int]i
 		}
 		var wipe []int
 		for _, b := range buckets {
-			next, effect, ok := handover.Next(have[b], o.Op, o.Epoch, seqs[b])
+			next, effect, ok := follow(have[b], o.Op, o.Epoch, seqs[b])
 			if !ok {
 				done.refused = append(done.refused, have[b])
 				continue
@@ -84,9 +84,21 @@ func (p participant) order(ctx context.Context, o handover.Order, seqs map[int]i
 	return done, err
 }
 
+// follow is handover.Next.
+func follow(f handover.Fence, op handover.Op, epoch, seq int64) (handover.Fence, handover.Effect, bool) {
+	if mutant.ActivateWithoutEpoch && op == handover.Activate {
+		epoch = f.Epoch
+	}
+	next, effect, ok := handover.Next(f, op, epoch, seq)
+	if mutant.BothSidesActive && op == handover.SealSource && f.Mode != handover.Sealed {
+		next.Mode = handover.Active
+	}
+	return next, effect, ok
+}
+
 // wipeOn deletes more of what an order has found too much for one transaction. A fence
 // that somebody else has moved meanwhile is as good as refused.
-func (p participant) wipeOn(ctx context.Context, o handover.Order, before orders) (orders, error) {
+func (p participant[P]) wipeOn(ctx context.Context, o handover.Order, before orders) (orders, error) {
 	var done orders
 	buckets := make([]int, len(before.moved))
 	for i, f := range before.moved {
@@ -121,7 +133,7 @@ func (p participant) wipeOn(ctx context.Context, o handover.Order, before orders
 
 // lock reads fences and keeps them as they are until the commit, after the writes under
 // way. Buckets must ascend: whoever locks several does so in this order.
-func (p participant) lock(ctx context.Context, tx *sqldb.Tx, buckets []int) (map[int]handover.Fence, error) {
+func (p participant[P]) lock(ctx context.Context, tx *sqldb.Tx, buckets []int) (map[int]handover.Fence, error) {
 	fences := make(map[int]handover.Fence, len(buckets))
 	if len(buckets) == 0 {
 		return fences, nil
@@ -129,25 +141,17 @@ func (p participant) lock(ctx context.Context, tx *sqldb.Tx, buckets []int) (map
 	for _, b := range buckets {
 		fences[b] = handover.Fence{Bucket: b}
 	}
-	in, args := In("bucket", buckets)
-	query := "SELECT bucket,epoch,mode,seq FROM fences WHERE route=? AND " + in + " ORDER BY bucket"
-	if p.db.Dialect() == sqldb.MySQL { // SQLite needs no lock: it has one writer
-		query += " FOR UPDATE"
-	}
-	return fences, tx.Run(ctx, sqldb.Q(func(rows *sql.Rows) error {
-		f, err := ScanFence(rows)
-		fences[f.Bucket] = f
-		return err
-	}, query, append([]any{p.route}, args...)...))
+	return fences, tx.Run(ctx, Lock(p.db.Dialect(), p.route, buckets, func(f handover.Fence) { fences[f.Bucket] = f }))
 }
 
 // put writes the fences that were moved. One that was absent was not locked: if it has
 // come into being meanwhile, all is done anew.
-func (p participant) put(ctx context.Context, tx *sqldb.Tx, have map[int]handover.Fence, to []handover.Fence) error {
+func (p participant[P]) put(ctx context.Context, tx *sqldb.Tx, have map[int]handover.Fence, to []handover.Fence) error {
 	d := p.db.Dialect()
-	const columns = " INTO fences(route,bucket,epoch,mode,seq) VALUES "
-	fresh := &Rows{Head: d.InsertIgnore() + columns, Width: 5}
-	moved := &Rows{Head: "INSERT" + columns, Width: 5, Tail: d.Upsert("route,bucket", "epoch", "mode", "seq")}
+	const columns = " INTO fences(route,bucket,epoch,mode,seq) VALUES"
+	marks := sqldb.Marks(1, 5)
+	fresh := &Rows{Head: d.InsertIgnore() + columns, Marks: marks}
+	moved := &Rows{Head: "INSERT" + columns, Marks: marks, Tail: d.Upsert("route,bucket", "epoch", "mode", "seq")}
 	var changed []handover.Fence
 	for _, f := range to {
 		switch have[f.Bucket] {
@@ -175,15 +179,15 @@ func (p participant) put(ctx context.Context, tx *sqldb.Tx, have map[int]handove
 	if made != int64(fresh.Len()) {
 		return errRaced
 	}
-	if err := tx.Run(ctx, moved.Stmts(d)...); err != nil {
+	if err := tx.Run(ctx, moved.Stmts(d)...); err != nil || p.hooks.Moved == nil {
 		return err
 	}
-	return p.data.Moved(ctx, tx, have, changed)
+	return p.hooks.Moved(ctx, tx, have, changed)
 }
 
 // wipe deletes what the store has of buckets, a bounded number of rows, and tells whether
 // there may be more.
-func (p participant) wipe(ctx context.Context, tx *sqldb.Tx, buckets []int) (more bool, err error) {
+func (p participant[P]) wipe(ctx context.Context, tx *sqldb.Tx, buckets []int) (more bool, err error) {
 	if len(buckets) == 0 {
 		return false, nil
 	}

@@ -19,32 +19,29 @@ import (
 	"banyan/modules/kernel/sqldb"
 )
 
-// Data is what a context keeps in buckets.
-type Data interface {
-	// Status tells what the participant says of itself beside its fences. It is called
-	// before everything else, too, and may refuse.
-	Status(ctx context.Context) (durable bool, follows map[string]int64, err error)
+// Data is what a context keeps in buckets. P is a part of it on its way, decoded.
+type Data[P any] interface {
+	// Follows says how far the copies of others' data are: see handover.Status.
+	Follows(ctx context.Context) (map[string]int64, error)
 	// Wipes are statements that delete what is kept of buckets, at most limit rows each.
+	// They go along keys: see Delete.
 	Wipes(buckets []int, limit int) []sqldb.Stmt
-	// Reads are the queries of all that is kept of buckets.
+	// Reads are the queries of all that is kept of buckets. They go along keys.
 	Reads(buckets []int) []Read
-	// Insert stores what came as records, in tx. errs: Invalid for a record that this
-	// context does not write, or that would not be found in its bucket again.
-	Insert(ctx context.Context, tx *sqldb.Tx, parts []handover.Part) error
+	// Decode reads a part's records. errs: Invalid for a record that this context does not
+	// write, or that would not be found in its bucket again.
+	Decode(part handover.Part) (P, error)
+	// Insert stores parts of an epoch in tx.
+	Insert(ctx context.Context, tx *sqldb.Tx, epoch int64, parts []P) error
+}
+
+// Hooks are what some contexts do beside; each may be nil.
+type Hooks struct {
+	// Ready is called before everything else, and may refuse.
+	Ready func(ctx context.Context) error
 	// Moved is told the fences that an order or a part moves, in the transaction of it.
-	Moved(ctx context.Context, tx *sqldb.Tx, before map[int]handover.Fence, to []handover.Fence) error
+	Moved func(ctx context.Context, tx *sqldb.Tx, before map[int]handover.Fence, to []handover.Fence) error
 }
-
-// Read is a query of records; Line makes one of a row, which it may keep.
-type Read struct {
-	SQL  string
-	Args []any
-	Line func(*sql.Rows) (bucket int, line []byte, err error)
-}
-
-// AtOnce bounds the buckets of a statement; a database that takes long lists for tables
-// of their own does so above it.
-const AtOnce = 256
 
 // lockTries bounds how often a transaction runs that did not get its locks. The database
 // gives up a wait after some seconds; whoever orders has a deadline of their own.
@@ -54,15 +51,16 @@ const lockTries = 4
 var errRaced = errors.New("a fence was made meanwhile")
 
 // participant implements handover.Participant.
-type participant struct {
+type participant[P any] struct {
 	db    *sqldb.DB
 	route string
-	data  Data
+	data  Data[P]
+	hooks Hooks
 }
 
 // New makes the participant of the route's buckets in db, whose schema is migrated.
-func New(db *sqldb.DB, route string, data Data) handover.Participant {
-	return participant{db: db, route: route, data: data}
+func New[P any](db *sqldb.DB, route string, data Data[P], hooks Hooks) handover.Participant {
+	return participant[P]{db: db, route: route, data: data, hooks: hooks}
 }
 
 // Misdirected is the error for a bucket that the store does not serve as it would have to.
@@ -75,8 +73,18 @@ func Misdirected(f handover.Fence) error {
 		With("bucket", f.Bucket).With("epoch", f.Epoch).With("mode", string(mode))
 }
 
+// Durable tells whether what the database has acknowledged survives a crash.
+func Durable(ctx context.Context, db *sqldb.DB) (bool, error) {
+	if db.Dialect() != sqldb.MySQL {
+		return true, nil
+	}
+	var flush int
+	err := db.Reader().GetContext(ctx, &flush, "SELECT @@innodb_flush_log_at_trx_commit")
+	return flush == 1, sqldb.Fail(err)
+}
+
 // do runs a transaction, again if it could not get its locks. It then left no trace.
-func (p participant) do(ctx context.Context, fn func(*sqldb.Tx) error) error {
+func (p participant[P]) do(ctx context.Context, fn func(*sqldb.Tx) error) error {
 	var err error
 	for range lockTries {
 		err = p.db.Do(ctx, fn)
@@ -89,61 +97,78 @@ func (p participant) do(ctx context.Context, fn func(*sqldb.Tx) error) error {
 	return err
 }
 
-// ready wants the data to be in order.
-func (p participant) ready(ctx context.Context) error {
-	_, _, err := p.data.Status(ctx)
-	return err
+func (p participant[P]) ready(ctx context.Context) error {
+	if p.hooks.Ready == nil {
+		return nil
+	}
+	return p.hooks.Ready(ctx)
 }
 
 // Status implements handover.Participant.
-func (p participant) Status(ctx context.Context, buckets []int) (st handover.Status, err error) {
+func (p participant[P]) Status(ctx context.Context, buckets []int) (st handover.Status, err error) {
 	if len(buckets) > 0 {
 		if err := handover.CheckBuckets(buckets); err != nil {
 			return st, err
 		}
 	}
-	if st.Durable, st.Follows, err = p.data.Status(ctx); err != nil {
+	if err := p.ready(ctx); err != nil {
 		return st, err
 	}
-	const query = "SELECT bucket,epoch,mode,seq FROM fences WHERE route=?"
+	if st.Durable, err = Durable(ctx, p.db); err != nil {
+		return st, err
+	}
+	if st.Follows, err = p.data.Follows(ctx); err != nil {
+		return st, err
+	}
 	if len(buckets) == 0 {
-		st.Fences, err = p.readFences(ctx, query+" ORDER BY bucket", p.route)
+		err = sqldb.Each(ctx, p.db.Reader(), fences(p.route, nil, func(f handover.Fence) { st.Fences = append(st.Fences, f) }))
 		return st, err
 	}
-	known := map[int]handover.Fence{}
-	for chunk := range slices.Chunk(buckets, AtOnce) {
-		in, args := In("bucket", chunk)
-		found, err := p.readFences(ctx, query+" AND "+in, append([]any{p.route}, args...)...)
-		if err != nil {
-			return st, err
-		}
-		for _, f := range found {
-			known[f.Bucket] = f
-		}
-	}
+	known, err := known(ctx, p.db.Reader(), p.route, buckets)
 	for _, b := range buckets {
-		f := known[b]
-		f.Bucket = b
-		st.Fences = append(st.Fences, f)
+		st.Fences = append(st.Fences, known[b])
 	}
-	return st, nil
+	return st, err
 }
 
-func (p participant) readFences(ctx context.Context, query string, args ...any) ([]handover.Fence, error) {
-	rows, err := p.db.Reader().QueryContext(ctx, query, args...)
-	if err != nil {
-		return nil, sqldb.Fail(err)
-	}
-	defer func() { _ = rows.Close() }()
-	var fences []handover.Fence
-	for rows.Next() {
-		f, err := ScanFence(rows)
-		if err != nil {
-			return nil, sqldb.Fail(err)
+// known reads the fences of buckets, some at a time.
+func known(ctx context.Context, from sqldb.Querier, route string, buckets []int) (map[int]handover.Fence, error) {
+	have := make(map[int]handover.Fence, len(buckets))
+	for chunk := range slices.Chunk(buckets, AtOnce) {
+		for _, b := range chunk {
+			have[b] = handover.Fence{Bucket: b}
 		}
-		fences = append(fences, f)
+		if err := sqldb.Each(ctx, from, fences(route, chunk, func(f handover.Fence) { have[f.Bucket] = f })); err != nil {
+			return nil, err
+		}
 	}
-	return fences, sqldb.Fail(rows.Err())
+	return have, nil
+}
+
+// fences reads the fences of at most AtOnce buckets, of all if none are named.
+func fences(route string, buckets []int, take func(handover.Fence)) sqldb.Stmt {
+	text, args := "SELECT bucket,epoch,mode,seq FROM fences WHERE route=?", []any{route}
+	if len(buckets) > 0 {
+		in, some := In("bucket", buckets)
+		text, args = text+" AND "+in, append(args, some...)
+	}
+	return sqldb.Q(func(rows *sql.Rows) error {
+		f, err := ScanFence(rows)
+		if err == nil {
+			take(f)
+		}
+		return err
+	}, text+" ORDER BY bucket", args...)
+}
+
+// Lock reads the fences of at most AtOnce buckets, in their order, and keeps them as they
+// are until the commit, after the writes under way. SQLite needs no lock: it has one writer.
+func Lock(d sqldb.Dialect, route string, buckets []int, take func(handover.Fence)) sqldb.Stmt {
+	s := fences(route, buckets, take)
+	if d == sqldb.MySQL {
+		s.SQL += " FOR UPDATE"
+	}
+	return s
 }
 
 // ScanFence reads a row of bucket, epoch, mode and seq.
@@ -152,19 +177,4 @@ func ScanFence(rows *sql.Rows) (f handover.Fence, err error) {
 	err = rows.Scan(&f.Bucket, &f.Epoch, &mode, &f.Seq)
 	f.Mode = handover.Mode(mode)
 	return f, err
-}
-
-// In is the condition that a column is one of at most AtOnce buckets. The last is
-// repeated until there are 1, 16 or 256: statements with lists come in few texts then.
-// SQLite keeps a number of texts prepared, and those of the write path must find room.
-func In(column string, buckets []int) (string, []any) {
-	size := 1
-	for size < len(buckets) {
-		size *= 16
-	}
-	args := make([]any, size)
-	for i := range args {
-		args[i] = buckets[min(i, len(buckets)-1)]
-	}
-	return column + " IN " + sqldb.Marks(1, size), args
 }

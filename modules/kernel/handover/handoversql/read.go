@@ -20,8 +20,15 @@ const (
 // errTooMuch says that some buckets together have more than readBytes.
 var errTooMuch = errors.New("too much to read at once")
 
+// Read is a query of records; Line makes one of a row, which it may keep.
+type Read struct {
+	SQL  string
+	Args []any
+	Line func(*sql.Rows) (bucket int, line []byte, err error)
+}
+
 // Export implements handover.Participant.
-func (p participant) Export(ctx context.Context, epoch int64, buckets []int, each func(handover.Part) error) error {
+func (p participant[P]) Export(ctx context.Context, epoch int64, buckets []int, each func(handover.Part) error) error {
 	if err := handover.CheckBuckets(buckets); err != nil {
 		return err
 	}
@@ -56,7 +63,7 @@ func (p participant) Export(ctx context.Context, epoch int64, buckets []int, eac
 }
 
 // Digest implements handover.Participant.
-func (p participant) Digest(ctx context.Context, epoch int64, buckets []int) ([]handover.Digest, error) {
+func (p participant[P]) Digest(ctx context.Context, epoch int64, buckets []int) ([]handover.Digest, error) {
 	d := handover.NewDigester(buckets)
 	if err := p.Export(ctx, epoch, buckets, d.Add); err != nil {
 		return nil, err
@@ -71,75 +78,54 @@ type contents struct {
 	most  int
 }
 
-// read reads buckets, and that they may be read, at one moment.
-func (p participant) read(ctx context.Context, epoch int64, buckets []int) (*contents, error) {
-	tx, err := p.db.Reader().BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true})
-	if err != nil {
-		return nil, sqldb.Fail(err)
-	}
-	defer func() { _ = tx.Rollback() }() // nothing was written
-	if err := p.mayExport(ctx, tx, epoch, buckets); err != nil {
-		return nil, sqldb.Fail(err)
-	}
-	c := &contents{lines: map[int][][]byte{}, most: readBytes}
-	if len(buckets) == 1 {
-		c.most = 0
-	}
-	for _, q := range p.data.Reads(buckets) {
-		if err := c.run(ctx, tx, q); err != nil {
-			if errors.Is(err, errTooMuch) {
-				return nil, err
-			}
-			return nil, sqldb.Fail(err)
-		}
-	}
-	return c, nil
-}
-
-// mayExport wants fences of the epoch, 0 for any.
-func (p participant) mayExport(ctx context.Context, tx *sql.Tx, epoch int64, buckets []int) error {
-	in, args := In("bucket", buckets)
-	rows, err := tx.QueryContext(ctx, "SELECT bucket,epoch,mode,seq FROM fences WHERE route=? AND "+in, append([]any{p.route}, args...)...)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = rows.Close() }()
-	have := map[int]handover.Fence{}
-	for rows.Next() {
-		f, err := ScanFence(rows)
-		if err != nil {
-			return err
-		}
-		have[f.Bucket] = f
-	}
-	if err := rows.Err(); err != nil {
-		return err
-	}
-	for _, b := range buckets {
-		f := have[b]
-		f.Bucket = b
-		if f.Mode == handover.Absent || epoch != 0 && f.Epoch != epoch {
-			return Misdirected(f)
-		}
+func (c *contents) add(b int, line []byte) error {
+	c.lines[b] = append(c.lines[b], line)
+	if c.size += len(line); c.most > 0 && c.size > c.most {
+		return errTooMuch
 	}
 	return nil
 }
 
-func (c *contents) run(ctx context.Context, tx *sql.Tx, q Read) error {
-	rows, err := tx.QueryContext(ctx, q.SQL, q.Args...)
+// read reads at most AtOnce buckets.
+func (p participant[P]) read(ctx context.Context, epoch int64, buckets []int) (*contents, error) {
+	c := &contents{lines: map[int][][]byte{}, most: readBytes}
+	if len(buckets) == 1 {
+		c.most = 0
+	}
+	var queries []sqldb.Stmt
+	for _, q := range p.data.Reads(buckets) {
+		queries = append(queries, sqldb.Q(func(rows *sql.Rows) error {
+			b, line, err := q.Line(rows)
+			if err != nil {
+				return err
+			}
+			return c.add(b, line)
+		}, q.SQL, q.Args...))
+	}
+	return c, View(ctx, p.db, p.route, epoch, buckets, queries...)
+}
+
+// View runs queries at one moment, at which the buckets may be exported: their fences are
+// of the epoch, 0 for any. errs: Misdirected.
+func View(ctx context.Context, db *sqldb.DB, route string, epoch int64, buckets []int, queries ...sqldb.Stmt) error {
+	tx, err := db.Reader().BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true})
+	if err != nil {
+		return sqldb.Fail(err)
+	}
+	defer func() { _ = tx.Rollback() }() // nothing was written
+	have, err := known(ctx, tx, route, buckets)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = rows.Close() }()
-	for rows.Next() {
-		b, line, err := q.Line(rows)
-		if err != nil {
-			return err
-		}
-		c.lines[b] = append(c.lines[b], line)
-		if c.size += len(line); c.most > 0 && c.size > c.most {
-			return errTooMuch
+	for _, b := range buckets {
+		if f := have[b]; f.Mode == handover.Absent || epoch != 0 && f.Epoch != epoch {
+			return Misdirected(f)
 		}
 	}
-	return rows.Err()
+	for _, q := range queries {
+		if err := sqldb.Each(ctx, tx, q); err != nil {
+			return err
+		}
+	}
+	return nil
 }

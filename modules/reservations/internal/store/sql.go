@@ -8,6 +8,7 @@ import (
 
 	"banyan/modules/kernel/bucket"
 	"banyan/modules/kernel/errs"
+	"banyan/modules/kernel/handover/handoversql"
 	"banyan/modules/kernel/sqldb"
 	"banyan/modules/reservations/internal/guess"
 )
@@ -65,18 +66,15 @@ func NewSQL(ctx context.Context, db *sqldb.DB, o SQLOptions) (*SQL, error) {
 
 // checkDurable is rule 5 of the handover: fences and data survive a crash.
 func (s *SQL) checkDurable(ctx context.Context, o SQLOptions) error {
-	if s.db.Dialect() != sqldb.MySQL || o.AcceptDataLoss {
+	if o.AcceptDataLoss {
 		return nil
 	}
-	var flush int
-	if err := s.db.Reader().GetContext(ctx, &flush, "SELECT @@innodb_flush_log_at_trx_commit"); err != nil {
-		return sqldb.Fail(err)
+	durable, err := handoversql.Durable(ctx, s.db)
+	if err == nil && !durable {
+		err = errs.E(errs.Unsafe, "the server's innodb_flush_log_at_trx_commit is not 1: it may lose bookings it has acknowledged; "+
+			"set innodb_flush_log_at_trx_commit=1, or start with --accept-data-loss")
 	}
-	if flush != 1 {
-		return errs.E(errs.Unsafe, "the server has innodb_flush_log_at_trx_commit=%d and may lose bookings it has acknowledged; "+
-			"set innodb_flush_log_at_trx_commit=1, or start with --accept-data-loss", flush)
-	}
-	return nil
+	return err
 }
 
 // claim notes the bucket hash of a fresh database and, if own is set and there is no
@@ -117,15 +115,6 @@ const (
 	ModeReadOnly = "ro"
 	ModeSealed   = "sealed"
 )
-
-// misdirected refuses a bucket that this store does not own.
-func misdirected(b int, epoch int64, mode string) error {
-	if mode == "" {
-		mode = "absent"
-	}
-	return errs.E(errs.Misdirected, "bucket %d is not served here (%s)", b, mode).
-		With("bucket", b).With("epoch", epoch).With("mode", mode)
-}
 
 // Ping implements Keeper.
 func (s *SQL) Ping(ctx context.Context) error { return s.db.Ping(ctx) }

@@ -11,6 +11,7 @@ import (
 	"banyan/modules/kernel/bucket"
 	"banyan/modules/kernel/errs"
 	"banyan/modules/kernel/handover"
+	"banyan/modules/kernel/handover/handoversql"
 	"banyan/modules/kernel/sqldb"
 	"banyan/modules/reservations/internal/records"
 	"banyan/modules/reservations/internal/store"
@@ -90,7 +91,11 @@ func TestCopyRefusesForeignRecords(t *testing.T) {
 				t.Errorf("%s: %v", name, err)
 			}
 		}
-		parts := []handover.Part{{Bucket: b, Seq: 1, Records: [][]byte{[]byte(`{"record":"something"}`)}}}
+		var parts []handover.Part // more than a transaction takes
+		for seq := range int64(handoversql.AtOnce) {
+			parts = append(parts, handover.Part{Bucket: b, Seq: seq + 1})
+		}
+		parts = append(parts, handover.Part{Bucket: b, Seq: handoversql.AtOnce + 1, Records: [][]byte{[]byte(`{"record":"something"}`)}})
 		if _, err := p.Copy(t.Context(), 2, parts); errs.CodeOf(err) != errs.Invalid {
 			t.Errorf("no record at all: %v", err)
 		}

@@ -13,6 +13,7 @@ import (
 	"banyan/modules/kernel/dbtest"
 	"banyan/modules/kernel/errs"
 	"banyan/modules/kernel/handover"
+	"banyan/modules/kernel/handover/handoversql"
 	"banyan/modules/kernel/idempotency"
 	"banyan/modules/kernel/sqldb"
 	"banyan/modules/reservations/internal/store"
@@ -267,7 +268,7 @@ func TestALargeSealIsNotDoneEarly(t *testing.T) {
 	p := open(t, dbtest.MySQL(t), false, nil)
 	fence := handover.Fence{Bucket: 5, Epoch: 3, Mode: handover.Sealed, Seq: 8}
 	plant(t, p.db, []handover.Fence{fence})
-	manySeats(t, p.db, 5, store.WipeAtOnce)
+	manySeats(t, p.db, 5, handoversql.WipeAtOnce)
 	exec(t, p.db, "INSERT INTO seats(bucket,flight_id,seat,kind,ref,customer_id,expires_at) VALUES(5,'ZZ','1A','H','x','',1)") // the last to go
 	blocker, err := p.db.Writer().BeginTxx(t.Context(), nil)
 	if err != nil {

@@ -12,6 +12,7 @@ import (
 	"banyan/modules/kernel/dbtest"
 	"banyan/modules/kernel/errs"
 	"banyan/modules/kernel/handover"
+	"banyan/modules/kernel/handover/handoversql"
 	"banyan/modules/kernel/sqldb"
 	"banyan/modules/reservations/internal/store"
 )
@@ -176,7 +177,7 @@ func TestLargeBucketsAreWiped(t *testing.T) {
 			{handover.Purge, handover.Fence{Bucket: 5, Epoch: 4, Mode: handover.Sealed, Seq: 8}},
 		} {
 			plant(t, db, []handover.Fence{step.have, {Bucket: 6, Epoch: 1, Mode: handover.Active}})
-			manySeats(t, db, 5, 2*store.WipeAtOnce+1)
+			manySeats(t, db, 5, 2*handoversql.WipeAtOnce+1)
 			give(t, p, step.op, 4, []int{5})
 			want, _, _ := handover.Next(step.have, step.op, 4, 0)
 			if got := status(t, p, []int{5}); got[0] != want {

@@ -23,7 +23,7 @@ func TestBucketsAreFoundByKey(t *testing.T) {
 		many(t, db)
 		all := rand.New(rand.NewPCG(7, 8)).Perm(bucket.Count)
 		for _, n := range []int{1, 7, 16, 250} {
-			for _, s := range store.HandoverStatements(db.Dialect(), all[:n]) {
+			for _, s := range store.HandoverStatements(db, all[:n]) {
 				plan := explain(t, db, s)
 				scans := strings.Contains(plan, "type=ALL") || strings.Contains(plan, "type=index") || strings.Contains(plan, "SCAN ")
 				by := []string{"type=range", "type=ref", "type=const", "SEARCH"}

@@ -4,11 +4,11 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"slices"
 	"strings"
 
-	"github.com/jmoiron/sqlx"
-
 	"banyan/modules/kernel/handover"
+	"banyan/modules/kernel/handover/handoversql"
 	"banyan/modules/kernel/sqldb"
 )
 
@@ -24,22 +24,16 @@ func (p sqlParticipant) Stamps(ctx context.Context, epoch int64, buckets []int) 
 	if err := handover.CheckBuckets(buckets); err != nil {
 		return nil, err
 	}
-	tx, err := p.db.Reader().BeginTxx(ctx, &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true})
-	if err != nil {
-		return nil, sqldb.Fail(err)
-	}
-	defer func() { _ = tx.Rollback() }() // nothing was written
-	if err := mayExport(ctx, tx, epoch, buckets); err != nil {
-		return nil, sqldb.Fail(err)
-	}
 	stamps := make(map[int]*strings.Builder, len(buckets))
 	for _, b := range buckets {
 		stamps[b] = &strings.Builder{}
 	}
-	for from := 0; from < len(buckets); from += fencesAtOnce {
-		if err := stamp(ctx, tx, buckets[from:min(from+fencesAtOnce, len(buckets))], stamps); err != nil {
-			return nil, sqldb.Fail(err)
-		}
+	var queries []sqldb.Stmt
+	for chunk := range slices.Chunk(buckets, handoversql.AtOnce) {
+		queries = append(queries, stamp(chunk, stamps))
+	}
+	if err := handoversql.View(ctx, p.db, Route, epoch, buckets, queries...); err != nil {
+		return nil, err
 	}
 	list := make([]string, len(buckets))
 	for i, b := range buckets {
@@ -49,14 +43,9 @@ func (p sqlParticipant) Stamps(ctx context.Context, epoch int64, buckets []int) 
 }
 
 // stamp adds the versions of some buckets' flights to their stamps.
-func stamp(ctx context.Context, tx *sqlx.Tx, buckets []int, to map[int]*strings.Builder) error {
-	in, args := inBuckets(buckets)
-	rows, err := tx.QueryContext(ctx, "SELECT bucket,flight_id,MAX(version) FROM events WHERE "+in+" GROUP BY bucket,flight_id ORDER BY bucket,flight_id", args...)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = rows.Close() }()
-	for rows.Next() {
+func stamp(buckets []int, to map[int]*strings.Builder) sqldb.Stmt {
+	in, args := handoversql.In("bucket", buckets)
+	return sqldb.Q(func(rows *sql.Rows) error {
 		var b int
 		var flight string
 		var version int64
@@ -66,6 +55,6 @@ func stamp(ctx context.Context, tx *sqlx.Tx, buckets []int, to map[int]*strings.
 		if of := to[b]; of != nil {
 			_, _ = fmt.Fprintf(of, "%q %d\n", flight, version)
 		}
-	}
-	return rows.Err()
+		return nil
+	}, "SELECT bucket,flight_id,MAX(version) FROM events WHERE "+in+" GROUP BY bucket,flight_id ORDER BY bucket,flight_id", args...)
 }

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"banyan/modules/kernel/bucket"
+	"banyan/modules/kernel/handover"
+	"banyan/modules/kernel/handover/handoversql"
 	"banyan/modules/kernel/handover/mutant"
 	"banyan/modules/kernel/idempotency"
 	"banyan/modules/kernel/sqldb"
@@ -176,7 +178,7 @@ func (q *snapshot) state(modes ...string) (State, error) {
 			return q.build(), nil
 		}
 	}
-	return State{}, misdirected(q.sub.Bucket, q.epoch.Int64, q.mode.String)
+	return State{}, handoversql.Misdirected(handover.Fence{Bucket: q.sub.Bucket, Epoch: q.epoch.Int64, Mode: handover.Mode(q.mode.String)})
 }
 
 func (q *snapshot) build() State {
