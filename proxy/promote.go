@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"fmt"
 	"net/http"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -34,7 +35,7 @@ const (
 type promoter struct {
 	router *Router
 	store  *promotion.Store
-	id     string // of this replica, in leases
+	id     string // of this process, in leases, such as host:4711:K3QZ5A
 
 	counted atomic.Pointer[map[string]*counted] // by route; never changed once in use
 
@@ -58,7 +59,7 @@ func (p *Router) promotes(o Options) error {
 	if o.Promotions == nil || o.Weights == nil {
 		return nil
 	}
-	p.promoter = &promoter{router: p, store: o.Promotions, id: rand.Text(), drives: map[string]*drive{}}
+	p.promoter = &promoter{router: p, store: o.Promotions, id: replicaID(), drives: map[string]*drive{}}
 	p.promoter.counted.Store(&map[string]*counted{})
 	p.observers = append(p.observers[:len(p.observers):len(p.observers)], p.promoter)
 	if o.Registry == nil {
@@ -68,6 +69,15 @@ func (p *Router) promotes(o Options) error {
 		return errs.E(errs.Internal, "the metrics of verdicts are registered already").Because(err)
 	}
 	return nil
+}
+
+// replicaID names this process, so that a person finds it and no other one has the name.
+func replicaID() string {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown"
+	}
+	return fmt.Sprintf("%s:%d:%s", short(host, 40), os.Getpid(), rand.Text()[:6])
 }
 
 // Observe implements Observer.

@@ -96,6 +96,7 @@ func (d *drive) lease(ctx context.Context) (bool, error) {
 	held, err := d.promoter.store.Lease(ctx, d.row.Route, d.promoter.id, leaseLasts)
 	if held {
 		d.leased = time.Now()
+		d.took(ctx)
 	} else {
 		d.base, d.leased = nil, time.Time{}
 	}
