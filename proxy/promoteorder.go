@@ -217,26 +217,6 @@ func (p *Router) notePromoted(ctx context.Context, id, sentence string) error {
 	})
 }
 
-// took notes in the audit log that this replica goes on with what another one drove.
-func (d *drive) took(ctx context.Context) {
-	before := d.row.Holder
-	if before == "" || before == d.promoter.id || d.row.State.Ended() {
-		return
-	}
-	d.row.Holder = d.promoter.id
-	r, w := d.promoter.router.standing(d.row.Route)
-	if r == nil {
-		return
-	}
-	err := d.promoter.router.store.Log(ctx, weights.Change{
-		Route: r.ID, Action: "take over", From: r.weights, To: r.weights, IfVersion: w.Version, Actor: promoterActor,
-		Reason: fmt.Sprintf("replica %s drives the promotion in the place of %s, at %s", d.promoter.id, before, d.row.Weight),
-	})
-	if err != nil { // it drives all the same
-		d.promoter.router.log.WithError(err).WithField("route", r.ID).Warn("the audit log lacks that this replica drives the promotion now")
-	}
-}
-
 // short cuts a text to n bytes, at a character.
 func short(s string, n int) string {
 	for len(s) > n {
