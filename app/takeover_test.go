@@ -73,6 +73,19 @@ func (c *customers) ask(ctx context.Context, url string) {
 
 func (c *customers) stop() { c.cancel(); c.done.Wait() }
 
+// breakable is an application that fails while it is broken.
+func breakable(t *testing.T, broken *atomic.Bool) string {
+	t.Helper()
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("X-Application", "new")
+		if broken.Load() {
+			w.WriteHeader(http.StatusInternalServerError)
+		}
+	}))
+	t.Cleanup(s.Close)
+	return s.URL
+}
+
 // TestPromotionTakenOver kills the replica that drives a promotion in the middle of a
 // step. The other one goes on: it ends the ramp of a good service at 100 %, takes that
 // of a bad one back, and fails no request meanwhile.
@@ -94,14 +107,7 @@ func TestPromotionTakenOver(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel() // most of it is waiting for the lease to end
 			var broken atomic.Bool
-			service := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-				w.Header().Set("X-Application", "new")
-				if broken.Load() {
-					w.WriteHeader(http.StatusInternalServerError)
-				}
-			}))
-			t.Cleanup(service.Close)
-			file := writeFile(t, "routes.yaml", fmt.Sprintf(ramp, application(t, "old"), service.URL))
+			file := writeFile(t, "routes.yaml", fmt.Sprintf(ramp, application(t, "old"), breakable(t, &broken)))
 			dsn := dbtest.MySQLDSN(t)
 			driver, kill := startAlone(t, binary, "proxy", "--mysql-dsn", dsn, "--routes", file)
 			theirs := startCustomers(t, driver.url)

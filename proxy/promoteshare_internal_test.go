@@ -37,9 +37,30 @@ func (p *promoter) serve(n int) {
 	}
 }
 
-// TestCountsOfReplicas: what other replicas count in a window is judged once, whole, and
-// for good; what they count outside of it is not.
-func TestCountsOfReplicas(t *testing.T) {
+// lendNow is lend, without waiting for its time.
+func (p *promoter) lendNow(t *testing.T, row promotion.Row) {
+	t.Helper()
+	if l := p.lent["flights"]; l != nil {
+		l.written = time.Time{}
+	}
+	if err := p.lend(t.Context(), row); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// judges wants a number of the canary's requests to be judged.
+func (d *drive) judges(t *testing.T, what string, want int) {
+	t.Helper()
+	if err := d.borrow(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := d.counted(d.promoter.read("flights"), "away").Requests(); got != want {
+		t.Errorf("%s: %d requests are judged, not %d", what, got, want)
+	}
+}
+
+func promotionStore(t *testing.T) *promotion.Store {
+	t.Helper()
 	db := dbtest.SQLite(t)
 	m, err := sqldb.NewMigrator(db, migrations.FS)
 	if err == nil {
@@ -48,69 +69,58 @@ func TestCountsOfReplicas(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	store := promotion.New(db)
+	return promotion.New(db)
+}
+
+// TestCountsOfReplicas: what other replicas count in a window is judged once, whole, and
+// for good; what they count outside of it is not.
+func TestCountsOfReplicas(t *testing.T) {
+	store := promotionStore(t)
 	one, two := replica(t, store, "one"), replica(t, store, "two")
 	row := promotion.Row{Route: "flights", State: promotion.Running, Backend: "away", Fingerprint: "f", Weight: 2000, Windows: 1, StartedAt: 7}
-	lend := func(p *promoter, row promotion.Row) {
-		t.Helper()
-		if l := p.lent["flights"]; l != nil {
-			l.written = time.Time{} // it may write at once
-		}
-		if err := p.lend(t.Context(), row); err != nil {
-			t.Fatal(err)
-		}
-	}
 	d := &drive{promoter: one, row: row, base: one.read("flights")}
-	sees := func(what string, want int) {
-		t.Helper()
-		if err := d.borrow(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		if got := d.counted(one.read("flights"), "away"); got.Requests() != want || got.Quantile(1) == 0 != (want == 0) {
-			t.Errorf("%s: %d requests are judged, not %d", what, got.Requests(), want)
-		}
-	}
 	two.serve(1000)
-	lend(two, row)
-	sees("before the window", 0)
+	two.lendNow(t, row)
+	d.judges(t, "before the window", 0)
 	two.serve(30)
-	lend(two, row)
-	sees("first", 30)
-	sees("looked at again", 30)
+	two.lendNow(t, row)
+	d.judges(t, "first", 30)
+	d.judges(t, "looked at again", 30)
 	one.serve(5)
 	two.serve(20)
-	lend(two, row)
-	sees("both", 55)
-	lend(one, row) // as if it had not driven
+	two.lendNow(t, row)
+	d.judges(t, "both", 55)
+	one.lendNow(t, row) // as if it had not driven
 	one.serve(1)
-	lend(one, row)
-	sees("its own are not borrowed", 56)
+	one.lendNow(t, row)
+	d.judges(t, "its own are not borrowed", 56)
 	if err := store.Expire(t.Context(), "flights", row.Stamp(), -time.Hour); err != nil {
 		t.Fatal(err)
 	}
-	sees("of a replica that has gone", 56)
+	d.judges(t, "of a replica that has gone", 56)
 	two.serve(1)
-	lend(two, row)
-	sees("of one that comes back", 57)
-	other := row
-	other.Weight = 5000
+	two.lendNow(t, row)
+	d.judges(t, "of one that comes back", 57)
 	two.serve(10)
-	lend(two, other) // its weights are not in force yet
-	other = row
-	other.State = promotion.Paused
-	lend(two, other)
-	sees("paused, or at other weights", 57)
-	other = row
-	other.Windows++
-	lend(two, other)
+	for what, change := range map[string]func(*promotion.Row){
+		"paused":             func(r *promotion.Row) { r.State = promotion.Paused },
+		"not yet in force":   func(r *promotion.Row) { r.Weight = 5000 },
+		"of another route":   func(r *promotion.Row) { r.Fingerprint = "g" },
+		"of the next window": func(r *promotion.Row) { r.Windows = 2 },
+	} {
+		other := row
+		change(&other)
+		two.lendNow(t, other)
+		d.judges(t, what, 57)
+	}
+	d.row.Windows, d.base = 2, one.read("flights")
 	two.serve(3)
-	lend(two, other)
-	sees("of the next window", 57)
-	d.row, d.base = other, one.read("flights")
-	sees("in the next window", 3)
-	other.State = promotion.Promoted
-	lend(two, other)
-	if shared, err := store.Shared(t.Context(), "flights", other.Stamp()); err != nil || len(shared) != 0 {
+	two.lendNow(t, d.row)
+	d.judges(t, "in the next window", 3)
+	end := d.row
+	end.State = promotion.Promoted
+	two.lendNow(t, end)
+	if shared, err := store.Shared(t.Context(), "flights", end.Stamp()); err != nil || len(shared) != 0 {
 		t.Errorf("after the end %d replicas have counts, %v", len(shared), err)
 	}
 }
