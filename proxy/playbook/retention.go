@@ -7,10 +7,14 @@ import (
 	"time"
 
 	"banyan/modules/kernel/sqldb"
+	"banyan/proxy/weights"
 )
 
 // KeepRuns is how long runs that have ended usually stay in the journal.
 const KeepRuns = 30 * 24 * time.Hour
+
+// retention is who forgets runs; a person's name has an address.
+const retention = "retention"
 
 // The bounds of what removes them.
 const (
@@ -40,6 +44,11 @@ func (s *Store) Purge(ctx context.Context, keep time.Duration) (int, error) {
 			return err
 		}, "SELECT run"+which+" ORDER BY seq LIMIT ?", keep.Microseconds(), purgeRuns))...)
 		if gone = len(runs); err != nil || gone == 0 {
+			return err
+		}
+		about := fmt.Sprintf("%d of what ended more than %s ago, from %v on", gone, keep, runs[0])
+		change := weights.Change{Action: "playbook forget", Actor: retention, Reason: about}
+		if err := s.audit.Note(ctx, tx, change); err != nil {
 			return err
 		}
 		these := " WHERE run IN " + sqldb.Marks(1, gone)
