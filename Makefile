@@ -1,7 +1,7 @@
 # Everything that one does here. `make` alone prints the targets.
 SHELL := /usr/bin/env bash
 .DEFAULT_GOAL := help
-.PHONY: help run build test test-race lint fmt bench bench-proxy chaos mutants e2e up down logs migrate add-migration add-module clean
+.PHONY: help run build test test-race lint fmt bench bench-proxy chaos mutants e2e playbooks up down logs migrate add-migration add-module clean
 
 local := deploy/local
 PKG ?= ./...
@@ -45,6 +45,9 @@ mutants: ## break the rules of the handover one by one; the tests must notice ea
 
 e2e: ## test the programs as wholes: started, killed, asked over HTTP
 	@$(local)/test.sh ./app/... ./extracted/...
+
+playbooks: ## run every page of docs/playbooks from start to end against real programs (one: ARGS="-run ExtractFlights")
+	@$(local)/test.sh -run '^TestPlaybook' $(ARGS) ./app
 
 up: build ## start everything as processes of its own (one service: S=flights; stores of their own: STORES=own)
 	@STORES=$(STORES) $(local)/up.sh $(S)

@@ -87,9 +87,15 @@ func build(t *testing.T) string {
 // serveAlone runs the binary; kill is SIGKILL and waits for the end.
 func serveAlone(t *testing.T, binary, dir string) (s served, kill func()) {
 	t.Helper()
+	return startAlone(t, binary, "serve", "--sample-data", "--data-dir", dir)
+}
+
+// startAlone is serveAlone for any command that serves.
+func startAlone(t *testing.T, binary string, args ...string) (s served, kill func()) {
+	t.Helper()
 	var stdout, stderr output
-	cmd := exec.CommandContext(context.Background(), binary, "serve", "--sample-data", "--data-dir", dir,
-		"--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--log-level", "warn")
+	cmd := exec.CommandContext(context.Background(), binary, append(args,
+		"--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--log-level", "warn")...)
 	cmd.Env = []string{"HOME=" + os.Getenv("HOME")}
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	if err := cmd.Start(); err != nil {

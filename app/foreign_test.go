@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"os/exec"
 	"reflect"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -26,14 +27,19 @@ func readAll(t *testing.T, r io.Reader) string {
 	return string(body)
 }
 
-// startForeign runs the application in Python and gives its address.
-func startForeign(t *testing.T) string {
+// startPython runs the application in Python and gives its address.
+func startPython(t *testing.T) string {
 	t.Helper()
 	python, err := exec.LookPath("python3")
 	if err != nil {
 		t.Fatal("python3 is not installed; make test installs it")
 	}
-	cmd := exec.CommandContext(t.Context(), python, "testdata/foreign.py")
+	return startForeign(t, exec.CommandContext(t.Context(), python, "testdata/foreign.py"))
+}
+
+// startForeign runs an application that prints its port, and gives its address.
+func startForeign(t *testing.T, cmd *exec.Cmd) string {
+	t.Helper()
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -75,22 +81,42 @@ func raw(t *testing.T, address, request string) (status string, header http.Head
 	}
 	defer func() { _ = resp.Body.Close() }()
 	body = readAll(t, resp.Body)
+	for name, values := range resp.Trailer {
+		resp.Header["Trailer "+name] = values
+	}
 	for _, name := range []string{"Date", "Connection", "X-Banyan-Backend"} {
 		resp.Header.Del(name)
 	}
-	return resp.Status, resp.Header, body
+	return strconv.Itoa(resp.StatusCode), resp.Header, body // the phrase means nothing, and a hop may write its own
+}
+
+// get writes a request.
+func get(target string, header ...string) string {
+	return "GET " + target + " HTTP/1.1\r\nHost: shop.example\r\n" + strings.Join(append(header, "Connection: close"), "\r\n") + "\r\n\r\n"
+}
+
+// sameAnswers sends requests to an application directly and through the proxy, and wants
+// the same answers.
+func sameAnswers(t *testing.T, app, front string, requests map[string]string) {
+	t.Helper()
+	for name, request := range requests {
+		t.Run(name, func(t *testing.T) {
+			status, header, body := raw(t, app, request)
+			gotStatus, gotHeader, gotBody := raw(t, front, request)
+			if gotStatus != status || gotBody != body || !reflect.DeepEqual(gotHeader, header) {
+				t.Errorf("directly: %s %v\n%.200q\nthrough the proxy: %s %v\n%.200q", status, header, body, gotStatus, gotHeader, gotBody)
+			}
+		})
+	}
 }
 
 // TestForeignMonolith asks an application in another language directly and through
 // banyan proxy; the answers must be the same.
 func TestForeignMonolith(t *testing.T) {
-	app := startForeign(t)
+	app := startPython(t)
 	s := runIn(t, "proxy", "--data-dir", t.TempDir(), "--monolith", "http://"+app, "--log-level", "error")
 	front := strings.TrimPrefix(s.url, "http://")
-	get := func(target string, header ...string) string {
-		return "GET " + target + " HTTP/1.1\r\nHost: shop.example\r\n" + strings.Join(append(header, "Connection: close"), "\r\n") + "\r\n\r\n"
-	}
-	for name, request := range map[string]string{
+	sameAnswers(t, app, front, map[string]string{
 		"cookies":           get("/cookies", "Cookie: a=0; b=\"x y\""),
 		"redirect":          get("/redirect"),
 		"HEAD":              "HEAD /range HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
@@ -112,15 +138,7 @@ func TestForeignMonolith(t *testing.T) {
 		"own method":        "BREW /pot HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
 		"chunked request":   "POST /x HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
 		"HTTP/1.0":          "GET /x HTTP/1.0\r\nHost: x\r\n\r\n",
-	} {
-		t.Run(name, func(t *testing.T) {
-			status, header, body := raw(t, app, request)
-			gotStatus, gotHeader, gotBody := raw(t, front, request)
-			if gotStatus != status || gotBody != body || !reflect.DeepEqual(gotHeader, header) {
-				t.Errorf("directly: %s %v\n%.200q\nthrough the proxy: %s %v\n%.200q", status, header, body, gotStatus, gotHeader, gotBody)
-			}
-		})
-	}
+	})
 	t.Run("CONNECT", func(t *testing.T) {
 		status, header, body := raw(t, front, "CONNECT other.example:443 HTTP/1.1\r\nHost: other.example:443\r\n\r\n")
 		if !strings.HasPrefix(status, "405") || header.Get("Content-Type") != "application/problem+json" || !strings.Contains(body, `"code"`) {

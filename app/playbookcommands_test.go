@@ -40,6 +40,7 @@ func TestPlaybookCommands(t *testing.T) {
 		{"playbook list", 0, "greet-1"},
 		{"playbook run " + file + " --way-back", 0, "on the way back"},
 		{"playbook status nothing-1", 1, "there is no run nothing-1"},
+		{"audit", 0, "playbook resume"},
 	})
 	code, _, stderr := command(t, []string{"BANYAN_ADMIN=http://127.0.0.1:1"}, "playbook", "run", file)
 	if code != 1 || !strings.Contains(stderr, "there is no admin API") {

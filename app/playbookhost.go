@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"net"
 	"strings"
 
@@ -24,8 +25,12 @@ func newPlaybooks(f *front, s *serveSettings, server []string) (*playbook.Host, 
 			environ = append(environ, line)
 		}
 	}
+	journal := playbook.NewStore(f.data.proxy)
 	return playbook.NewHost(playbook.HostOptions{
-		Library: library, Journal: playbook.NewStore(f.data.proxy), Allow: *s.playbooks, Environ: environ, Path: ownFolder(),
+		Library: library, Journal: journal, Allow: *s.playbooks, Environ: environ, Path: ownFolder(),
+		Tidy: func(ctx context.Context) {
+			journal.Keep(ctx, *s.keepRuns, func(err error) { f.svc.Log.WithError(err).Warn("old runs of playbooks stay; it is tried again") })
+		},
 	}), nil
 }
 

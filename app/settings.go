@@ -2,12 +2,15 @@ package main
 
 import (
 	"net"
+	"time"
 
 	"github.com/spf13/pflag"
 
+	"banyan/modules/flights/flightslocal"
 	"banyan/modules/kernel/config"
 	"banyan/modules/kernel/service"
 	"banyan/proxy/admin"
+	"banyan/proxy/playbook"
 	"banyan/proxy/routes"
 )
 
@@ -21,6 +24,8 @@ type serveSettings struct {
 	routesFile  *string
 	sampleData  *bool
 	playbooks   *bool          // callers of the admin API may run them here
+	keepEvents  *time.Duration // of others, in flights
+	keepRuns    *time.Duration // of playbooks
 	routes      *routes.Config // of routesFile, once checked
 }
 
@@ -28,6 +33,7 @@ func addServeFlags(fs *pflag.FlagSet) *serveSettings {
 	s := &serveSettings{
 		data:       addDataFlags(fs),
 		sampleData: fs.Bool("sample-data", false, "load sample airports and flights, if they are not there yet"),
+		keepEvents: fs.Duration("keep-events", flightslocal.KeepsEvents, "how long events that others have put under /events/ stay; 0: for ever; the last of each type stays"),
 	}
 	s.addRouterFlags(fs)
 	return s
@@ -41,16 +47,19 @@ func (s *serveSettings) addRouterFlags(fs *pflag.FlagSet) {
 	s.participant = config.Secret(fs, "participant-token", "bearer token that is shown to extracted services which take over data")
 	s.routesFile = fs.String("routes", "", "routes.yaml: who answers what; without it, everything is answered here")
 	s.playbooks = fs.Bool("allow-playbook-runs", false, "let callers of the admin API run the playbooks that this program brings along: they execute commands as this process's user")
+	s.keepRuns = fs.Duration("keep-playbook-runs", playbook.KeepRuns, "how long runs of playbooks that have ended stay in the journal; 0: for ever; each page's latest stays")
 }
 
 func (s *serveSettings) check(p *config.Problems) {
 	s.data.check(p)
 	s.common.Check(p)
+	service.CheckKeep(p, "keep-events", *s.keepEvents)
 	s.checkAdmin(p)
 	s.checkRoutes(p)
 }
 
 func (s *serveSettings) checkAdmin(p *config.Problems) {
+	service.CheckKeep(p, "keep-playbook-runs", *s.keepRuns)
 	service.CheckAddress(p, "admin-listen", *s.adminListen)
 	_, port, err := net.SplitHostPort(*s.adminListen)
 	if err == nil && port != "0" && *s.common.Listen == *s.adminListen {

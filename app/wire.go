@@ -37,12 +37,13 @@ type banyan struct {
 	router       *proxy.Router
 	usage        *usage.Usage
 	public       http.Handler
+	keepEvents   time.Duration
 }
 
 // wire is the only place where contexts meet: reservations reads flights' events by the
 // same routing decision as any caller of them.
 func wire(ctx context.Context, svc *service.Service, d *data, s *serveSettings) (*banyan, error) {
-	b := &banyan{flights: flightslocal.New(d.flights), usage: usage.New(nil)}
+	b := &banyan{flights: flightslocal.New(d.flights), usage: usage.New(nil), keepEvents: *s.keepEvents}
 	var err error
 	if b.reservations, err = reservationslocal.NewSQL(ctx, d.reservations, d.seats); err != nil {
 		return nil, err
@@ -108,6 +109,10 @@ func (b *banyan) loops(ctx context.Context, svc *service.Service, group *errgrou
 		return nil
 	})
 	group.Go(func() error { b.followEvents(ctx, svc, b.feed); return nil })
+	group.Go(func() error {
+		b.flights.KeepEvents(ctx, b.keepEvents, func(err error) { svc.Log.WithError(err).Warn("old events of others stay; it is tried again") })
+		return nil
+	})
 	group.Go(func() error {
 		b.reservations.Tidy(ctx, tidyEvery, func(err error) { svc.Log.WithError(err).Warn("tidying failed; it is tried again") })
 		return nil

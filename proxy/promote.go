@@ -2,7 +2,6 @@ package proxy
 
 import (
 	"context"
-	"crypto/rand"
 	"fmt"
 	"net/http"
 	"sync"
@@ -34,7 +33,7 @@ const (
 type promoter struct {
 	router *Router
 	store  *promotion.Store
-	id     string // of this replica, in leases
+	id     string // of this process, in leases, such as host:4711:K3QZ5A
 
 	counted atomic.Pointer[map[string]*counted] // by route; never changed once in use
 
@@ -42,6 +41,7 @@ type promoter struct {
 	rows map[string]promotion.Row // as last read
 
 	drives  map[string]*drive // of the routes that this replica drives; the loop's own
+	lent    map[string]*lent  // of those that another one drives; the loop's own
 	failing bool              // the journal could not be read; the loop's own
 	pushed  time.Time         // last reading of the arms; the loop's own
 }
@@ -58,7 +58,7 @@ func (p *Router) promotes(o Options) error {
 	if o.Promotions == nil || o.Weights == nil {
 		return nil
 	}
-	p.promoter = &promoter{router: p, store: o.Promotions, id: rand.Text(), drives: map[string]*drive{}}
+	p.promoter = &promoter{router: p, store: o.Promotions, id: replicaID(), drives: map[string]*drive{}, lent: map[string]*lent{}}
 	p.promoter.counted.Store(&map[string]*counted{})
 	p.observers = append(p.observers[:len(p.observers):len(p.observers)], p.promoter)
 	if o.Registry == nil {
@@ -187,19 +187,30 @@ func (p *promoter) look(ctx context.Context) {
 	p.rows = rows
 	p.mu.Unlock()
 	for id, row := range rows {
-		d := p.drives[id]
-		if row.State.Ended() && (d == nil || d.done) && !p.unfinished(row) {
-			delete(p.drives, id)
-			continue
-		}
+		p.lookAt(ctx, id, row)
+	}
+}
+
+// lookAt drives one promotion, or tells the replica that drives it what is counted here.
+func (p *promoter) lookAt(ctx context.Context, id string, row promotion.Row) {
+	d := p.drives[id]
+	var err error
+	switch {
+	case row.State.Ended() && (d == nil || d.done) && !p.unfinished(row):
+		delete(p.drives, id)
+	default:
 		if d == nil || d.row.Version != row.Version {
 			d = &drive{promoter: p} // somebody else wrote it: begin from what is written
 			p.drives[id] = d
 		}
 		d.row = row
-		if err := d.step(ctx); err != nil && ctx.Err() == nil {
-			p.router.log.WithError(err).WithField("route", id).Debug("a promotion did not go on; it is tried again")
-		}
+		err = d.step(ctx)
+	}
+	if err == nil && (d == nil || d.leased.IsZero()) {
+		err = p.lend(ctx, row)
+	}
+	if err != nil && ctx.Err() == nil {
+		p.router.log.WithError(err).WithField("route", id).Debug("a promotion did not go on; it is tried again")
 	}
 }
 

@@ -30,8 +30,9 @@ type drive struct {
 	leased   time.Time
 	done     bool
 	// of the step's samples; nil: none are taken yet
-	base map[string]*analysis.Sample
-	next time.Time // look
+	base     map[string]*analysis.Sample
+	next     time.Time // look
+	borrowed *borrowed // of other replicas
 }
 
 // standing gives a route in force and the row of its weights.
@@ -96,6 +97,7 @@ func (d *drive) lease(ctx context.Context) (bool, error) {
 	held, err := d.promoter.store.Lease(ctx, d.row.Route, d.promoter.id, leaseLasts)
 	if held {
 		d.leased = time.Now()
+		d.took(ctx)
 	} else {
 		d.base, d.leased = nil, time.Time{}
 	}
@@ -195,8 +197,11 @@ func (d *drive) judge(ctx context.Context, r *route) error {
 		d.base = nil // the route's backends have changed
 		return nil
 	}
+	if err := d.borrow(ctx); err != nil {
+		return err
+	}
 	q := analysis.Question{
-		Canary: now[d.row.Backend].Since(d.base[d.row.Backend]), Home: now[routes.Monolith].Since(d.base[routes.Monolith]),
+		Canary: d.counted(now, d.row.Backend), Home: d.counted(now, routes.Monolith),
 		MinSamples: r.Analysis.MinSamples,
 	}
 	apart := r.weights[routes.Monolith] == canary.None

@@ -6,11 +6,13 @@ package main
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/spf13/pflag"
 	"golang.org/x/sync/errgroup"
 
 	migrations "banyan/migrations/flights"
+	"banyan/modules/flights/flightslocal"
 	"banyan/modules/kernel/config"
 	"banyan/modules/kernel/health"
 	"banyan/modules/kernel/service"
@@ -30,6 +32,7 @@ type settings struct {
 	home    *string
 	own     *bool
 	token   *string
+	keep    *time.Duration
 }
 
 // participates tells whether flights can be handed over to the store: one that is shared
@@ -44,6 +47,7 @@ func addFlags(fs *pflag.FlagSet) settings {
 		home:     fs.String("home-url", "", "where the monolith is that hands flights over to this store, such as http://127.0.0.1:8080, for airports, aircraft and seat maps; the schema must be this service's own. Absent: it is the monolith's"),
 		own:      fs.Bool("own", false, "make a store of its own that was never used the owner of every flight; without it, flights are handed over to it"),
 		token:    config.Secret(fs, "participant-token", "what a coordinator must show to hand flights over to this store or on; absent: whoever reaches --listen may"),
+		keep:     fs.Duration("keep-events", flightslocal.KeepsEvents, "how long events that others have put under /events/ stay; 0: for ever; the last of each type stays"),
 	}
 }
 
@@ -77,6 +81,10 @@ func run(ctx context.Context, p service.Process) (err error) {
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	s.takePart(ctx, svc, store, group)
+	group.Go(func() error {
+		store.KeepEvents(ctx, *s.keep, func(err error) { svc.Log.WithError(err).Warn("old events of others stay; it is tried again") })
+		return nil
+	})
 	group.Go(func() error { return svc.Serve(ctx, listener, s.wrap(svc, router), s.ServerOptions()) })
 	return group.Wait()
 }
@@ -88,6 +96,7 @@ func (s settings) check(p *config.Problems) {
 	}
 	service.CheckURL(p, "home-url", *s.home, "http://127.0.0.1:8080")
 	service.CheckToken(p, "participant-token", *s.token)
+	service.CheckKeep(p, "keep-events", *s.keep)
 	if *s.own && *s.home == "" {
 		p.Add("--own needs --home-url: a store that is shared is the monolith's")
 	}

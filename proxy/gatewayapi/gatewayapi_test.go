@@ -1,14 +1,11 @@
 package gatewayapi_test
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
-
-	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"banyan/proxy/canary"
 	"banyan/proxy/gatewayapi"
@@ -59,64 +56,73 @@ func export(t *testing.T) gatewayapi.List {
 	return gatewayapi.Export(c, list, gatewayapi.Options{Namespace: "shop", Gateway: "edge", Service: "banyan", Port: 8080})
 }
 
-// TestSchema: every manifest is an HTTPRoute, with no field that the API does not know,
-// within the limits of its schema and its rules.
+// TestSchema: every manifest keeps the schema of HTTPRoute, with no field that it does not
+// know, and the rules that a schema cannot say.
 func TestSchema(t *testing.T) {
+	schema := httpRoutes(t)
 	for _, item := range export(t).Items {
-		text, err := json.Marshal(item)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var r gatewayv1.HTTPRoute
-		d := json.NewDecoder(bytes.NewReader(text))
-		d.DisallowUnknownFields()
-		if err := d.Decode(&r); err != nil {
-			t.Fatalf("%s: %v", text, err)
-		}
-		if r.APIVersion != gatewayv1.GroupVersion.String() || r.Kind != "HTTPRoute" || len(r.Name) > 253 {
-			t.Errorf("it is a %s %s named %s", r.APIVersion, r.Kind, r.Name)
+		if err := schema.Validate(plain(t, item)); err != nil {
+			t.Errorf("%s: %v", item.Metadata.Name, err)
 		}
 		all := 0
-		for _, rule := range r.Spec.Rules {
+		for _, rule := range item.Spec.Rules {
 			all += len(rule.Matches)
-			checkRule(t, r.Name, rule)
+			checkRule(t, item.Metadata.Name, rule)
 		}
-		if n := len(r.Spec.Rules); n < 1 || n > 16 || all > 128 || len(r.Spec.ParentRefs) != 1 {
-			t.Errorf("%s has %d rules with %d matches", r.Name, n, all)
+		if item.APIVersion != "gateway.networking.k8s.io/v1" || item.Kind != "HTTPRoute" || len(item.Metadata.Name) > 253 || all < 1 || all > 128 {
+			t.Errorf("%s is a %s %s with %d matches", item.Metadata.Name, item.APIVersion, item.Kind, all)
 		}
 	}
 }
 
-func checkRule(t *testing.T, name string, rule gatewayv1.HTTPRouteRule) {
+func checkRule(t *testing.T, name string, rule gatewayapi.Rule) {
 	t.Helper()
-	if n := len(rule.Matches); n < 1 || n > 64 || len(rule.BackendRefs) < 1 || len(rule.BackendRefs) > 16 {
-		t.Errorf("%s has a rule with %d matches and %d backends", name, n, len(rule.BackendRefs))
-	}
-	sum := int32(0)
+	sum := 0
 	for _, b := range rule.BackendRefs {
-		sum += *b.Weight
-		if *b.Weight < 1 || b.Port == nil || *b.Port < 1 || len(b.Name) > 253 {
+		if sum += b.Weight; b.Weight < 1 || b.Port < 1 {
 			t.Errorf("%s has the backend %+v", name, b)
 		}
 	}
-	if sum != 10000 {
-		t.Errorf("the weights of %s sum to %d", name, sum)
+	if sum != 10000 || len(rule.Matches) == 0 {
+		t.Errorf("the weights of %s sum to %d, for %d matches", name, sum, len(rule.Matches))
 	}
 	for _, m := range rule.Matches {
-		v := *m.Path.Value
-		switch *m.Path.Type {
-		case gatewayv1.PathMatchExact, gatewayv1.PathMatchPathPrefix:
+		switch v := m.Path.Value; m.Path.Type {
+		case "Exact", "PathPrefix":
 			if !regexp.MustCompile(`^(?:[-A-Za-z0-9/._~!$&'()*+,;=:@]|[%][0-9a-fA-F]{2})+$`).MatchString(v) || v[0] != '/' || strings.Contains(v, "//") {
 				t.Errorf("%s has the path %s", name, v)
 			}
-		case gatewayv1.PathMatchRegularExpression:
+		default:
 			if _, err := regexp.Compile(v); err != nil {
 				t.Errorf("%s: %v", name, err)
 			}
 		}
-		if m.Method != nil && !regexp.MustCompile(`^(GET|HEAD|POST|PUT|DELETE|CONNECT|OPTIONS|TRACE|PATCH)$`).MatchString(string(*m.Method)) {
-			t.Errorf("%s has the method %s", name, *m.Method)
+	}
+}
+
+// TestSchemaRefuses: the schema is in force, and so is that fields must be known.
+func TestSchemaRefuses(t *testing.T) {
+	schema := httpRoutes(t)
+	for what, spoil := range map[string]func(*gatewayapi.HTTPRoute){
+		"a method":       func(r *gatewayapi.HTTPRoute) { r.Spec.Rules[0].Matches[0].Method = "BREW" },
+		"a kind of path": func(r *gatewayapi.HTTPRoute) { r.Spec.Rules[0].Matches[0].Path.Type = "Suffix" },
+		"a name":         func(r *gatewayapi.HTTPRoute) { r.Spec.Rules[0].BackendRefs[0].Name = "" },
+		"a weight":       func(r *gatewayapi.HTTPRoute) { r.Spec.Rules[0].BackendRefs[0].Weight = 2_000_000 },
+		"a namespace":    func(r *gatewayapi.HTTPRoute) { r.Spec.Rules[0].BackendRefs[0].Namespace = "Not One" },
+		"many rules": func(r *gatewayapi.HTTPRoute) {
+			r.Spec.Rules = slices.Repeat(r.Spec.Rules[:1], 17)
+		},
+	} {
+		item := export(t).Items[0]
+		spoil(&item)
+		if schema.Validate(plain(t, item)) == nil {
+			t.Errorf("%s that the API does not take is taken", what)
 		}
+	}
+	unknown := plain(t, export(t).Items[0]).(map[string]any)
+	unknown["spec"].(map[string]any)["rulez"] = []any{}
+	if schema.Validate(unknown) == nil {
+		t.Error("a field that the API does not know is taken")
 	}
 }
 

@@ -28,6 +28,8 @@ type HostOptions struct {
 	// Environ is all that blocks start with. What it sets, callers cannot.
 	Environ []string
 	Path    string // as in Runner
+	// Tidy is a loop that goes on beside the runs, nil for none.
+	Tidy func(context.Context)
 }
 
 // maxHosted bounds the runs that wait to be started.
@@ -43,6 +45,9 @@ func NewHost(o HostOptions) *Host {
 func (h *Host) Run(ctx context.Context) {
 	var running sync.WaitGroup
 	defer running.Wait()
+	if h.Tidy != nil {
+		running.Go(func() { h.Tidy(ctx) })
+	}
 	for {
 		select {
 		case <-ctx.Done():

@@ -10,6 +10,7 @@ import (
 
 	"banyan/modules/kernel/errs"
 	"banyan/modules/kernel/sqldb"
+	"banyan/proxy/weights"
 )
 
 // Bounds of what is kept, in bytes.
@@ -23,12 +24,15 @@ const (
 )
 
 // Store is the journal in the router's SQL schema; every replica reads the same rows.
-type Store struct{ db *sqldb.DB }
+type Store struct {
+	db    *sqldb.DB
+	audit *weights.Store
+}
 
 var _ Journal = (*Store)(nil)
 
 // NewStore makes a Store on a migrated database (package banyan/migrations/proxy).
-func NewStore(db *sqldb.DB) *Store { return &Store{db} }
+func NewStore(db *sqldb.DB) *Store { return &Store{db, weights.New(db)} }
 
 const runColumns = "run, name, file, title, digest, total, state, back, attempt, actor, reason, variables, started_at, seen_at, ended_at"
 
@@ -59,6 +63,14 @@ func (s *Store) Begin(ctx context.Context, b Beginning) (Run, error) {
 			return errs.E(errs.PreconditionFailed, "run %s of this playbook, by %s, has not ended: go on with banyan playbook resume %s, or give it up and begin with --anew", open, who, open).With("run", open)
 		}
 		id = fmt.Sprintf("%s-%d", b.Name, seq)
+		if open != "" {
+			if err := s.note(ctx, tx, "abandon", b.Actor, open, "given up for "+id); err != nil {
+				return err
+			}
+		}
+		if err := s.note(ctx, tx, "run", b.Actor, id, b.Reason); err != nil {
+			return err
+		}
 		tx.Finally(
 			sqldb.S("UPDATE playbook_runs SET state='abandoned', attempt=attempt+1, ended_at="+now+" WHERE name=? AND state IN ('running','stopped')", b.Name),
 			sqldb.S("INSERT INTO playbook_runs ("+runColumns+", seq) VALUES (?,?,?,?,?,?,'running',?,1,?,?,'{}',"+now+","+now+",0,?)",
@@ -86,6 +98,13 @@ func (s *Store) Take(ctx context.Context, t Taking) (Run, error) {
 		case row.State == Abandoned || row.State == Done && (!t.Back || row.Back):
 			return errs.E(errs.PreconditionFailed, "run %s has ended: %s; begin another with banyan playbook run %s", row.ID, row.State, row.Name)
 		}
+		about := fmt.Sprintf("attempt %d", row.Attempt+1)
+		if t.Back && !row.Back {
+			about += ", the way back"
+		}
+		if err := s.note(ctx, tx, "resume", t.Actor, t.Run, about); err != nil {
+			return err
+		}
 		tx.Finally(sqldb.S("UPDATE playbook_runs SET state='running', attempt=attempt+1, digest=?, total=?, back=?, actor=?, seen_at="+now+", ended_at=0 WHERE run=?",
 			cut(t.Digest, 64), t.Total, boolean(t.Back || row.Back), cut(t.Actor, maxName), t.Run))
 		return nil
@@ -94,6 +113,15 @@ func (s *Store) Take(ctx context.Context, t Taking) (Run, error) {
 		return Run{}, err
 	}
 	return s.Run(ctx, t.Run)
+}
+
+// note writes in the audit log what became of a run.
+func (s *Store) note(ctx context.Context, tx *sqldb.Tx, action, actor, run, about string) error {
+	reason := run
+	if about != "" {
+		reason += ": " + about
+	}
+	return s.audit.Note(ctx, tx, weights.Change{Action: "playbook " + action, Actor: cut(actor, maxName), Reason: cut(reason, maxReason)})
 }
 
 // lock reads a run that nobody else changes before the transaction's end.
@@ -132,6 +160,12 @@ func (s *Store) Write(ctx context.Context, n Note) error {
 		}
 		if row.Attempt != n.Attempt || row.State != Running && (n.Step != "" || row.State != n.State) {
 			return taken(row)
+		}
+		if ends := n.Step == "" && n.State != row.State; ends {
+			action := map[State]string{Done: "end", Stopped: "stop"}[n.State]
+			if err := s.note(ctx, tx, action, n.Actor, n.Run, fmt.Sprintf("attempt %d", n.Attempt)); err != nil {
+				return err
+			}
 		}
 		tx.Finally(s.written(n, string(variables))...)
 		return nil

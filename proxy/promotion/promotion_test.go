@@ -116,3 +116,64 @@ func TestLease(t *testing.T) {
 		}
 	})
 }
+
+// TestCounts: each replica has one row, replaced, until it has been quiet for too long or
+// another window has begun.
+func TestCounts(t *testing.T) {
+	each(t, func(t *testing.T, s *promotion.Store) {
+		row := begin(t, s)
+		first := row.Stamp()
+		row.Windows++
+		second := row.Stamp()
+		put := func(replica, stamp string, n int) {
+			t.Helper()
+			counts := &analysis.Sample{}
+			counts.Add(analysis.OK, 3*time.Millisecond, n)
+			if err := s.Share(t.Context(), "flights", replica, stamp, promotion.Arms{"away": counts}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		has := func(what, stamp string, want map[string]int) {
+			t.Helper()
+			got, err := s.Shared(t.Context(), "flights", stamp)
+			if err != nil || len(got) != len(want) {
+				t.Fatalf("%s: %d replicas, %v; want %v", what, len(got), err, want)
+			}
+			for replica, n := range want {
+				if got[replica]["away"].Requests() != n || got[replica]["away"].Quantile(0.5) == 0 {
+					t.Errorf("%s: %s has %d requests, not %d", what, replica, got[replica]["away"].Requests(), n)
+				}
+			}
+		}
+		put("a", first, 5)
+		put("b", first, 7)
+		put("a", first, 6)
+		has("replaced", first, map[string]int{"a": 6, "b": 7})
+		if err := s.Share(t.Context(), "other", "a", first, promotion.Arms{}); err != nil {
+			t.Fatal(err)
+		}
+		put("b", second, 1)
+		has("of the window before", first, map[string]int{"a": 6})
+		has("of the next", second, map[string]int{"b": 1})
+		expire := func(quiet time.Duration) {
+			t.Helper()
+			if err := s.Expire(t.Context(), "flights", second, quiet); err != nil {
+				t.Fatal(err)
+			}
+		}
+		expire(time.Hour)
+		has("expired by window", first, nil)
+		has("still there", second, map[string]int{"b": 1})
+		expire(-time.Hour)
+		has("expired by time", second, nil)
+		if left, err := s.Shared(t.Context(), "other", first); err != nil || len(left) != 1 {
+			t.Errorf("of another route %d rows are left, %v", len(left), err)
+		}
+		put("a", second, 1)
+		put("b", second, 2)
+		if err := s.Withdraw(t.Context(), "flights", "a"); err != nil {
+			t.Fatal(err)
+		}
+		has("withdrawn", second, map[string]int{"b": 2})
+	})
+}

@@ -39,7 +39,7 @@ type Row struct {
 // Change is what someone wants to be so.
 type Change struct {
 	Route       string
-	Action      string // set, flip, rollback, pause, resume, rescue or retire; Log: pin, unpin or abort
+	Action      string // set, flip, rollback, pause, resume, rescue or retire; Log: pin, unpin, abort and others; Note: playbook …
 	From, To    Weights
 	Fingerprint string
 	IfVersion   int64 // of the row that was seen; 0 when there was none
@@ -114,7 +114,7 @@ func (s *Store) Log(ctx context.Context, c Change) error {
 }
 
 func (s *Store) change(ctx context.Context, c Change, row bool) error {
-	from, to := encode(c.From), encode(c.To)
+	to := encode(c.To)
 	now := s.db.Dialect().NowMicros()
 	outer := ctx
 	if s.db.Dialect() == sqldb.SQLite { // an interrupted statement would take others' with it
@@ -133,10 +133,7 @@ func (s *Store) change(ctx context.Context, c Change, row bool) error {
 		if version != c.IfVersion {
 			return errs.E(errs.PreconditionFailed, "route %s was changed meanwhile; look at it again before changing it", c.Route).With("version", version)
 		}
-		last := []sqldb.Stmt{
-			sqldb.S("INSERT INTO audit (seq, changed_at, actor, action, route, from_weights, to_weights, reason, request_id) VALUES (?,"+now+",?,?,?,?,?,?,?)",
-				seq, cut(c.Actor, MaxActor), c.Action, c.Route, from, to, cut(c.Reason, MaxReason), cut(c.RequestID, maxID)),
-		}
+		last := []sqldb.Stmt{s.line(seq, c)}
 		if row {
 			last = append(last, sqldb.S("INSERT INTO route_weights (route, weights, fingerprint, version, retired, paused, actor, reason, changed_at) VALUES (?,?,?,?,?,?,?,?,"+now+")"+
 				s.db.Dialect().Upsert("route", "weights", "fingerprint", "version", "retired", "paused", "actor", "reason", "changed_at"),
@@ -145,6 +142,24 @@ func (s *Store) change(ctx context.Context, c Change, row bool) error {
 		tx.Finally(last...)
 		return nil
 	})
+}
+
+// Note writes a line in the audit log in a transaction that changes something else in the
+// same schema, after what the transaction reads. Such a line may name no route.
+func (s *Store) Note(ctx context.Context, tx *sqldb.Tx, c Change) error {
+	var seq int64
+	err := tx.Run(ctx, sqldb.S("UPDATE meta SET value=value+1 WHERE name='changes'"),
+		sqldb.Q(func(r *sql.Rows) error { return r.Scan(&seq) }, "SELECT value FROM meta WHERE name='changes'"))
+	if err == nil {
+		tx.Finally(s.line(seq, c))
+	}
+	return err
+}
+
+// line is a line of the audit log.
+func (s *Store) line(seq int64, c Change) sqldb.Stmt {
+	return sqldb.S("INSERT INTO audit (seq, changed_at, actor, action, route, from_weights, to_weights, reason, request_id) VALUES (?,"+s.db.Dialect().NowMicros()+",?,?,?,?,?,?,?)",
+		seq, cut(c.Actor, MaxActor), c.Action, c.Route, encode(c.From), encode(c.To), cut(c.Reason, MaxReason), cut(c.RequestID, maxID))
 }
 
 // Audit gives at most limit lines older than before, newest first; before 0 starts at

@@ -148,3 +148,61 @@ func TestForeignTwice(t *testing.T) {
 		}
 	})
 }
+
+// TestPurge: a stream loses what is old, in order and in bounded steps, but for the event
+// that a reader may have seen last.
+func TestPurge(t *testing.T) {
+	onEach(t, func(t *testing.T, db *sqldb.DB) {
+		for range 3 {
+			if err := errors.Join(appendOne(t, db, "s", nil), appendOne(t, db, "other", nil)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		all, err := outbox.Read(t.Context(), db, "s", "", 0, 10) // of two and two and two at once
+		if err != nil || len(all) != 6 {
+			t.Fatalf("%d events, %v", len(all), err)
+		}
+		ages := []int64{10, 20, 30, 40, 50, 60}
+		for i, e := range all {
+			if _, err := db.Writer().ExecContext(t.Context(), "UPDATE outbox SET created_at=? WHERE seq=?", ages[i], e.Seq); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, c := range []struct {
+			what   string
+			before int64
+			limit  int
+			gone   int
+			first  int // of all that is left
+		}{
+			{"nothing is old", 10, 10, 0, 0},
+			{"the next one is younger", 20, 10, 0, 0},
+			{"one at a time", 45, 1, 1, 1},
+			{"the rest of them", 45, 10, 2, 3},
+			{"again", 45, 10, 0, 3},
+			{"the last one stays", 100, 10, 2, 5},
+			{"for ever", 1000, 10, 0, 5},
+		} {
+			gone, err := outbox.Purge(t.Context(), db, "s", c.before, c.limit)
+			if err != nil || gone != c.gone {
+				t.Errorf("%s: %d gone, %v; want %d", c.what, gone, err, c.gone)
+			}
+			left, err := outbox.Read(t.Context(), db, "s", "", 0, 10)
+			if err != nil || len(left) != len(all)-c.first || left[0].ID != all[c.first].ID {
+				t.Errorf("%s: %d events are left, %v", c.what, len(left), err)
+			}
+		}
+		if rest, err := outbox.Read(t.Context(), db, "other", "", 0, 10); err != nil || len(rest) != 6 {
+			t.Errorf("the other stream has %d events, %v", len(rest), err)
+		}
+		var names []string
+		for next := ""; len(names) < 5; names = append(names, next) {
+			if next, err = outbox.NextStream(t.Context(), db, next); err != nil || next == "" {
+				break
+			}
+		}
+		if fmt.Sprint(names) != "[other s]" || err != nil {
+			t.Errorf("the streams are %v, %v", names, err)
+		}
+	})
+}

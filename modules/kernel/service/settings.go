@@ -90,6 +90,13 @@ func (s *Settings) ServerOptions() web.ServerOptions {
 	return o
 }
 
+// CheckKeep judges a setting of how long something is kept.
+func CheckKeep(p *config.Problems, name string, keep time.Duration) {
+	if keep < 0 {
+		p.Add("--%s %s is negative; 0 keeps for ever", name, keep)
+	}
+}
+
 // Start equips the program and takes its port, before anything is changed.
 func (s *Settings) Start(ctx context.Context, name string, stderr io.Writer) (*Service, net.Listener, error) {
 	svc, err := New(name, *s.LogLevel, stderr)

@@ -23,3 +23,13 @@ func (s *Store) PutForeign(ctx context.Context, stream string, events []outbox.E
 		return outbox.AppendForeign(ctx, tx, stream, events...)
 	})
 }
+
+// NextStream finds the streams one by one; see outbox.NextStream.
+func (s *Store) NextStream(ctx context.Context, after string) (string, error) {
+	return outbox.NextStream(ctx, s.db, after)
+}
+
+// PurgeEvents deletes a stream's old events; see outbox.Purge.
+func (s *Store) PurgeEvents(ctx context.Context, stream string, before int64, limit int) (int, error) {
+	return outbox.Purge(ctx, s.db, stream, before, limit)
+}
