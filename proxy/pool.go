@@ -224,7 +224,7 @@ func (p *pool) try(x *instance, w http.ResponseWriter, r *http.Request, b *backe
 	case err == nil, errors.Is(err, errMisdirected):
 		p.passed(x)
 	case itsFault(r, held, err):
-		p.failed(x)
+		p.failed(x, err)
 	}
 	return err
 }
@@ -253,7 +253,7 @@ func (p *pool) passed(x *instance) {
 }
 
 // failed notes a failure, and ejects the instance if it is one too many.
-func (p *pool) failed(x *instance) {
+func (p *pool) failed(x *instance, cause error) {
 	p.kept.mu.Lock()
 	defer p.kept.mu.Unlock()
 	now, ejected := time.Now(), 0
@@ -268,7 +268,7 @@ func (p *pool) failed(x *instance) {
 	x.suspect.Store(x.record.Suspect(p.outlier))
 	if x.record.Ejections > before {
 		x.out.Store(x.record.Until.UnixNano())
-		p.log.WithField("url", x.url).Warnf("the instance keeps failing and gets no requests for %s", x.record.Until.Sub(now).Round(time.Millisecond))
+		p.log.WithField("url", x.url).WithError(cause).Warnf("the instance keeps failing and gets no requests for %s", x.record.Until.Sub(now).Round(time.Millisecond))
 	}
 }
 

@@ -21,7 +21,7 @@ type pool struct {
 // conn is a connection to a backend.
 type conn struct {
 	net.Conn
-	raw    syscall.RawConn // nil under TLS
+	raw    syscall.RawConn // under TLS, too
 	in     reader
 	out    []byte    // what is being sent: a head, with a small body
 	head   head      // of the answer that is being read
@@ -58,15 +58,14 @@ func (u *Upstream) dial(ctx context.Context) (*conn, error) {
 		return nil, fmt.Errorf("%w: %w", ErrNotSent, err)
 	}
 	k := &conn{Conn: plain, keep: idleTimeout}
-	if u.tls == nil {
-		k.raw, _ = plain.(*net.TCPConn).SyscallConn()
-	} else {
+	k.raw, _ = plain.(*net.TCPConn).SyscallConn()
+	if u.tls != nil {
 		secure := tls.Client(plain, u.tls)
 		shake, cancel := context.WithTimeout(ctx, min(u.timeout, 2*dialTimeout))
 		defer cancel()
 		if err := secure.HandshakeContext(shake); err != nil {
 			_ = plain.Close()
-			return nil, fmt.Errorf("%w: %w", ErrNotSent, err)
+			return nil, fmt.Errorf("%w: the TLS handshake: %w", ErrNotSent, err)
 		}
 		k.Conn = secure
 	}

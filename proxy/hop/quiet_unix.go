@@ -7,9 +7,8 @@ import "syscall"
 // quiet tells whether a kept connection is open and silent, without waiting: one that
 // the backend has closed, or on which it sent something unasked, must not be used.
 func (k *conn) quiet() bool {
-	if k.raw == nil {
-		return true // under TLS a session ticket may wait to be read
-	}
+	// Under TLS session tickets were read with the first answer: what waits now is most
+	// likely the alert that it is closed.
 	quiet := false
 	err := k.raw.Read(func(fd uintptr) bool {
 		var b [1]byte
