@@ -233,7 +233,11 @@ func TestNoHandshake(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := start(t, strings.Replace(secureFile("https://"+c.address, ca.file, ""), "timeout: 2s", "timeout: 200ms", 1), nil).logged()
+			began := time.Now()
 			resp := w.post(t, "/a", strings.NewReader("x"))
+			if took := time.Since(began); took > 15*time.Second { // bounded, however busy the machine is
+				t.Errorf("it took %s", took)
+			}
 			if e := web.ErrorFrom(resp); resp.StatusCode != http.StatusServiceUnavailable || !strings.Contains(fmt.Sprint(e), "nothing was sent") {
 				t.Errorf("got %s, %v", resp.Status, e)
 			}
@@ -284,7 +288,7 @@ func TestSecureIdleClose(t *testing.T) {
 			for i := range 10 {
 				resp := w.post(t, "/a", strings.NewReader("x"))
 				if resp.StatusCode != http.StatusOK {
-					t.Errorf("request %d: %s", i, resp.Status)
+					t.Fatalf("request %d: %s", i, resp.Status)
 				}
 				_, _ = io.Copy(io.Discard, resp.Body)
 				<-closed
