@@ -208,7 +208,7 @@ func TestBackendStallsH2C(t *testing.T) {
 	if body, err := io.ReadAll(resp.Body); err == nil || string(body) != "part" {
 		t.Errorf("it reads as %q, %v", body, err)
 	}
-	within(t, "it is told", n.broke)
+	_ = within(t, "it is told", n.broke)
 	within(t, "the backend learns of it", left)
 }
 
@@ -356,7 +356,7 @@ func TestIdleTunnel(t *testing.T) {
 	if err := within(t, "the backend's side ends", ended); errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Error("the backend had to give up itself")
 	}
-	within(t, "the request ends", n.ends)
+	_ = within(t, "the request ends", n.ends)
 }
 
 // TestOneWayTunnel: what moves one way keeps the other way open.
@@ -396,5 +396,5 @@ func TestFullTunnel(t *testing.T) {
 	if err := within(t, "the backend's side ends", ended); errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Error("the backend had to give up itself")
 	}
-	within(t, "the request ends", n.ends)
+	_ = within(t, "the request ends", n.ends)
 }
