@@ -6,8 +6,8 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// checked is what check-config says of good settings; of bad ones it says what serve
-// would.
+// checked is what check-config and proxy --check say of good settings; of bad ones they
+// say what serve and proxy would.
 type checked struct {
 	Valid    bool     `json:"valid"`
 	Data     string   `json:"data"`
@@ -29,18 +29,24 @@ func (c checked) table(file string) [][]string {
 
 func (c *cli) newCheckConfigCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "check-config", Short: "Judge the settings of serve, and routes.yaml, without starting anything",
+		Use: "check-config", Short: "Judge the settings of serve, and routes.yaml, without starting anything (of proxy: banyan proxy --check)",
 		Args: cobra.NoArgs,
 	}
 	s := addServeFlags(cmd.Flags())
 	c.checks[cmd] = s.check
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		result := checked{Valid: true, Data: s.data.where(), Warnings: []string{}}
-		if s.routes != nil {
-			result.Routes, result.Backends = len(s.routes.Routes), len(s.routes.Backends)
-			result.Warnings = append(result.Warnings, s.routes.Warnings...)
-		}
+		result := found(s)
 		return emit(cmd, result, result.table(*s.routesFile))
 	}
 	return cmd
+}
+
+// found tells of settings that have been checked.
+func found(s *serveSettings) checked {
+	result := checked{Valid: true, Data: s.data.where(), Warnings: []string{}}
+	if s.routes != nil {
+		result.Routes, result.Backends = len(s.routes.Routes), len(s.routes.Backends)
+		result.Warnings = append(result.Warnings, s.routes.Warnings...)
+	}
+	return result
 }

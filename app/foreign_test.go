@@ -135,6 +135,8 @@ func TestForeignMonolith(t *testing.T) {
 		"question mark":     get("/a?"),
 		"PROPFIND":          "PROPFIND /dav HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nConnection: close\r\n\r\n<a>",
 		"DELETE":            "DELETE /x HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+		"OPTIONS":           "OPTIONS /x HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+		"OPTIONS of it all": "OPTIONS * HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
 		"own method":        "BREW /pot HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
 		"chunked request":   "POST /x HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
 		"HTTP/1.0":          "GET /x HTTP/1.0\r\nHost: x\r\n\r\n",

@@ -42,6 +42,10 @@ func (c *cli) newProxyCommand() *cobra.Command {
 	s := addProxyFlags(cmd.Flags())
 	c.checks[cmd] = s.check
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if *s.only {
+			result := found(s.serveSettings)
+			return emit(cmd, result, append(result.table(*s.routesFile), []string{"monolith", s.target()}))
+		}
 		return proxyAlone(cmd.Context(), s, c.Process)
 	}
 	return cmd

@@ -68,15 +68,51 @@ func TestProxyRefuses(t *testing.T) {
 		{"proxy with nothing behind it", []string{"--routes", inproc}, []string{"inproc.yaml:3: backend monolith is inproc"}},
 		{"proxy that others reach", []string{"--monolith", "http://127.0.0.1:1", "--admin-listen", "0.0.0.0:0"}, []string{"--admin-token-file"}},
 	} {
-		code, _, stderr := command(t, nil, append([]string{"proxy"}, c.args...)...)
-		if code != 2 {
-			t.Errorf("%s: exit code %d", c.name, code)
-		}
-		for _, words := range c.says {
-			if !strings.Contains(stderr, words) {
-				t.Errorf("%s: it does not say %q:\n%s", c.name, words, stderr)
+		for _, check := range []string{"--check=false", "--check"} { // both say the same
+			code, _, stderr := command(t, nil, append([]string{"proxy", check}, c.args...)...)
+			if code != 2 {
+				t.Errorf("%s: exit code %d", c.name, code)
+			}
+			for _, words := range c.says {
+				if !strings.Contains(stderr, words) {
+					t.Errorf("%s: it does not say %q:\n%s", c.name, words, stderr)
+				}
 			}
 		}
+	}
+}
+
+// TestProxyCheck: good settings are told about, nothing is started or made, and an unsafe
+// file has its own exit code.
+func TestProxyCheck(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "data")
+	good := fmt.Sprintf(twoSides, "http://127.0.0.1:1", "http://127.0.0.1:2", "http://127.0.0.1:3")
+	unsafe := strings.Replace(good, "monolith: 100%, new: 0%", "monolith: 90%, new: 10%", 1)
+	unsafe = strings.Replace(unsafe, ", store: orders }\nroutes", " }\nroutes", 1)
+	for _, c := range []struct {
+		name string
+		args []string
+		code int
+		says []string
+	}{
+		{"a file", []string{"--routes", writeFile(t, "routes.yaml", good)}, 0, []string{"is good", "1 routes, 2 backends", "http://127.0.0.1:1"}},
+		{"a monolith", []string{"--monolith", "http://127.0.0.1:7"}, 0, []string{"is good", "http://127.0.0.1:7"}},
+		{"as JSON", []string{"--monolith", "http://127.0.0.1:7", "-o", "json"}, 0, []string{`"valid": true`, `"backends": 1`}},
+		{"an unsafe shift", []string{"--routes", writeFile(t, "unsafe.yaml", unsafe)}, 5, []string{"unsafe.yaml:8: route orders cannot be shifted", "the data would stay behind"}},
+		{"everything at once", []string{"--routes", writeFile(t, "bad.yaml", "version: 2\nrouts: []\n"), "--listen", "here", "--log-level", "loud"}, 2, []string{"bad.yaml:1: version 2", `bad.yaml:2: the file has no key "routs": did you mean "routes"?`, "--listen", "--log-level"}},
+	} {
+		code, stdout, stderr := command(t, nil, append([]string{"proxy", "--check", "--data-dir", dir}, c.args...)...)
+		if code != c.code {
+			t.Errorf("%s: exit code %d: %s", c.name, code, stderr)
+		}
+		for _, words := range c.says {
+			if !strings.Contains(stdout+stderr, words) {
+				t.Errorf("%s: it does not say %q:\n%s%s", c.name, words, stdout, stderr)
+			}
+		}
+	}
+	if _, err := os.Stat(dir); err == nil {
+		t.Error("the data directory was made")
 	}
 }
 

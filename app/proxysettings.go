@@ -14,6 +14,7 @@ import (
 type proxySettings struct {
 	*serveSettings
 	monolith *string
+	only     *bool // judged, nothing is started
 }
 
 func addProxyFlags(fs *pflag.FlagSet) *proxySettings {
@@ -24,6 +25,7 @@ func addProxyFlags(fs *pflag.FlagSet) *proxySettings {
 	fs.Lookup("listen").Usage = "address that clients use instead of the monolith's"
 	fs.Lookup("admin-listen").Usage = "address of the admin API, /metrics and /health"
 	fs.Lookup("routes").Usage = "routes.yaml, whose backend monolith is of kind http"
+	s.only = fs.Bool("check", false, "judge the settings and routes.yaml, as check-config does those of serve, and start nothing")
 	s.monolith = fs.String("monolith", "", "without a routes file: where the monolith is, such as http://127.0.0.1:3000")
 	return s
 }

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -81,7 +82,10 @@ func (c checked) watch(ctx context.Context, log logrus.FieldLogger) {
 	client := &http.Client{
 		// Connections of its own: a busy instance is not a sick one, and one that takes
 		// no new connections is not healthy.
-		Transport:     &http.Transport{DisableKeepAlives: true, MaxResponseHeaderBytes: maxHead},
+		Transport: &http.Transport{
+			DisableKeepAlives: true, MaxResponseHeaderBytes: maxHead,
+			TLSClientConfig: &tls.Config{RootCAs: c.way.Roots(), MinVersion: tls.VersionTLS12},
+		},
 		Timeout:       min(c.health.Interval, maxCheck),
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}

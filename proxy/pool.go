@@ -3,6 +3,7 @@ package proxy
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"net/http"
 	"sync"
@@ -186,7 +187,7 @@ func (a *arm) sendOwner(w http.ResponseWriter, r *http.Request, held *body) erro
 }
 
 // sender is a way to use a leg.
-type sender func(*leg, http.ResponseWriter, *http.Request, *backend, *body) error
+type sender func(*leg, http.ResponseWriter, *http.Request, *backend, *body) (status int, err error)
 
 func (a *arm) sendAs(w http.ResponseWriter, r *http.Request, held *body, send sender) error {
 	p := a.backend.pool
@@ -219,19 +220,20 @@ func (a *arm) sendAs(w http.ResponseWriter, r *http.Request, held *body, send se
 func (p *pool) try(x *instance, w http.ResponseWriter, r *http.Request, b *backend, held *body, send sender) error {
 	x.underway.Add(1)
 	defer x.underway.Add(-1) // also when the answer is torn off, which is a panic
-	err := send(x.leg, w, r, b, held)
+	status, err := send(x.leg, w, r, b, held)
 	switch {
+	case err == nil && status >= http.StatusBadGateway && status <= http.StatusGatewayTimeout:
+		p.against(x, fmt.Errorf("it answered %d", status), balance.Record.Refuse)
 	case err == nil, errors.Is(err, errMisdirected):
 		p.passed(x)
 	case itsFault(r, held, err):
-		p.failed(x)
+		p.against(x, err, balance.Record.Fail)
 	}
 	return err
 }
 
 // itsFault tells whether a failure counts against an instance: it took no connection,
-// broke off before an answer, or gave none in time. An answer, whatever its status, is
-// none; nor is what may be the client's doing.
+// broke off before an answer, or gave none in time. An answer is none; nor is what may be the client's doing.
 func itsFault(r *http.Request, held *body, err error) bool {
 	var ours *errs.Error
 	if errors.As(err, &ours) || errors.Is(r.Context().Err(), context.Canceled) {
@@ -252,8 +254,8 @@ func (p *pool) passed(x *instance) {
 	x.suspect.Store(x.record.Suspect(p.outlier))
 }
 
-// failed notes a failure, and ejects the instance if it is one too many.
-func (p *pool) failed(x *instance) {
+// against counts something against an instance, and ejects it if that is one too many.
+func (p *pool) against(x *instance, cause error, count func(balance.Record, balance.Outlier, time.Time, float64, bool) balance.Record) {
 	p.kept.mu.Lock()
 	defer p.kept.mu.Unlock()
 	now, ejected := time.Now(), 0
@@ -263,12 +265,12 @@ func (p *pool) failed(x *instance) {
 		}
 	}
 	before := x.record.Ejections
-	x.record = x.record.Fail(p.outlier, now, rand.Float64(), balance.Room(ejected, len(p.instances)))
-	x.noted.Store(true)
+	x.record = count(x.record, p.outlier, now, rand.Float64(), balance.Room(ejected, len(p.instances)))
+	x.noted.Store(!x.record.Clean())
 	x.suspect.Store(x.record.Suspect(p.outlier))
 	if x.record.Ejections > before {
 		x.out.Store(x.record.Until.UnixNano())
-		p.log.WithField("url", x.url).Warnf("the instance keeps failing and gets no requests for %s", x.record.Until.Sub(now).Round(time.Millisecond))
+		p.log.WithField("url", x.url).WithError(cause).Warnf("the instance keeps failing and gets no requests for %s", x.record.Until.Sub(now).Round(time.Millisecond))
 	}
 }
 

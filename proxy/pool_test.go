@@ -163,6 +163,62 @@ func TestEjection(t *testing.T) {
 	}
 }
 
+// refusing answers every request with a status.
+func refusing(t *testing.T, status int) (url string, hits *atomic.Int64) {
+	t.Helper()
+	hits = &atomic.Int64{}
+	return startBackend(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		hits.Add(1)
+		w.WriteHeader(status)
+	})).URL, hits
+}
+
+// TestGatewayErrors: an instance that answers 502, 503 or 504 again and again is left out;
+// one whose application fails with 500, or refuses with 429, is not.
+func TestGatewayErrors(t *testing.T) {
+	for status, ejected := range map[int]bool{502: true, 503: true, 504: true, 500: false, 505: false, 501: false, 429: false} {
+		good := startBackend(t, named("flights"))
+		bad, hits := refusing(t, status)
+		w := start(t, pooled(canary.Full, "slowStart: 0s, outlier: { gatewayErrors: 4, base: 10m, max: 10m }", good.URL, bad), nil)
+		passed := int64(0)
+		for i := range 100 {
+			if _, got := w.get(i); got == status {
+				passed++
+			}
+		}
+		if passed != hits.Load() {
+			t.Errorf("%d: %d of %d answers were passed on", status, passed, hits.Load())
+		}
+		if is := w.instances("flights")[bad].State == "ejected"; is != ejected || ejected != (hits.Load() == 4) {
+			t.Errorf("%d: ejected is %t, after %d answers", status, is, hits.Load())
+		}
+		if ejected != strings.Contains(w.log.String(), fmt.Sprintf("it answered %d", status)) {
+			t.Errorf("%d: the log says %s", status, w.log)
+		}
+	}
+}
+
+// TestGatewayErrorsEverywhere: where all instances answer so, at most half are ejected,
+// and the application's word is passed on.
+func TestGatewayErrorsEverywhere(t *testing.T) {
+	for n, most := range map[int]int{1: 0, 2: 1, 3: 1} {
+		var urls []string
+		for range n {
+			url, _ := refusing(t, http.StatusServiceUnavailable)
+			urls = append(urls, url)
+		}
+		w := start(t, foreign("outlier: { gatewayErrors: 1, base: 10m, max: 10m }", urls...), nil)
+		for range 40 {
+			if status := w.ask("GET", "/x"); status != http.StatusServiceUnavailable {
+				t.Fatalf("status %d", status)
+			}
+		}
+		if got := strings.Count(soakStates(w), "ejected"); got != most {
+			t.Errorf("%d of %d are ejected, want %d", got, n, most)
+		}
+	}
+}
+
 // TestEjectionEnds: an instance whose time is over comes back slowly.
 func TestEjectionEnds(t *testing.T) {
 	good, bad := breaker(t), breaker(t)

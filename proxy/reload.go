@@ -44,25 +44,22 @@ func (p *Router) poke() {
 // watchFile puts a changed routes.yaml in force, whole or not at all.
 func (p *Router) watchFile(ctx context.Context) {
 	p.mu.Lock()
-	file, judged := p.config.File, p.config.Digest
+	file, judged := p.config.File, p.config.Stamp()
 	p.mu.Unlock()
 	if file == "" {
 		return
 	}
 	p.retire(ctx)
-	last := judged // digest of the reading before
+	last := judged // stamp of the reading before
+	disk := routes.NewWatcher(file)
 	for tick(ctx, filePoll) {
-		body, err := routes.Read(file)
-		digest := "unreadable"
-		if err == nil {
-			digest = routes.Digest(body)
-		}
-		steady := digest == last
-		last = digest
-		if digest == judged || !steady {
+		body, stamp, err := disk.Read()
+		steady := stamp == last
+		last = stamp
+		if stamp == judged || !steady {
 			continue
 		}
-		judged = digest
+		judged = stamp
 		p.reload(ctx, file, body, err)
 	}
 }

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"net"
 	"net/http"
@@ -31,6 +32,13 @@ func mayRepeat(r *http.Request, held *body, err error) bool {
 // notSent: there was no connection, so the request cannot have happened.
 func notSent(err error) bool { return errors.Is(err, hop.ErrNotSent) }
 
+// untrusted: the backend's certificate is not of the name, of its time, or of an authority
+// that it is judged by.
+func untrusted(err error) bool {
+	var cert *tls.CertificateVerificationError
+	return errors.As(err, &cert)
+}
+
 func tooSlow(err error) bool {
 	var timeout net.Error
 	return errors.Is(err, hop.ErrTooSlow) || (errors.As(err, &timeout) && timeout.Timeout())
@@ -46,6 +54,8 @@ func (p *Router) fail(w http.ResponseWriter, r *http.Request, a *arm, err error)
 	case errors.As(err, &e):
 	case r.Context().Err() != nil && !errors.Is(r.Context().Err(), context.DeadlineExceeded):
 		e = errs.E(errs.Unavailable, "the caller went away")
+	case untrusted(err):
+		e = errs.E(errs.BadGateway, "the backend %s shows a certificate that is not trusted; nothing was sent", name)
 	case notSent(err):
 		e = errs.E(errs.Unavailable, "the backend %s cannot be reached; nothing was sent, so try again", name)
 	case tooSlow(err):

@@ -91,7 +91,8 @@ func (p *Router) newCopySide(b *backend) *copySide {
 	var next atomic.Uint32
 	side.ask = func(w http.ResponseWriter, r *http.Request) error {
 		own := side.legs[int(next.Add(1))%len(side.legs)]
-		return own.try(w, r, b, &body{})
+		_, err := own.try(w, r, b, &body{})
+		return err
 	}
 	return side
 }

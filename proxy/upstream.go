@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"bytes"
+	"crypto/tls"
 	"errors"
 	"io"
 	"net/http"
@@ -37,12 +38,15 @@ type attempt struct {
 	method  string
 	began   time.Time
 	owned   bool // an answer of 421 is not for the client
-	seen    bool // an answer came
+	status  int  // of the answer, 0 until it comes
 }
 
 func newLeg(b routes.Backend, seconds *prometheus.HistogramVec, notes logrus.FieldLogger) *leg {
 	target, _ := url.Parse(b.URL) // judged by package routes
 	o := hop.Options{URL: target, Timeout: b.Timeout, Trusted: routes.TrustedProxies(b.Trusted)}
+	if target.Scheme == "https" {
+		o.TLS = &tls.Config{RootCAs: b.Roots(), MinVersion: tls.VersionTLS12}
+	}
 	o.Broke = func(err error) {
 		notes.WithField("backend", b.Name).WithError(err).Warn("an answer broke off; its client's connection was cut")
 	}
@@ -88,17 +92,17 @@ func (p *Router) forward(w http.ResponseWriter, r *http.Request, a *arm) {
 	}
 }
 
-// try is one attempt; nil means that an answer was passed on.
-func (l *leg) try(w http.ResponseWriter, r *http.Request, b *backend, held *body) error {
+// try is one attempt; nil means that an answer was passed on, of this status.
+func (l *leg) try(w http.ResponseWriter, r *http.Request, b *backend, held *body) (status int, err error) {
 	return l.attempt(w, r, held, &attempt{leg: l, backend: b})
 }
 
 // tryOwner is try on a route whose data moves: errMisdirected if it is not there.
-func (l *leg) tryOwner(w http.ResponseWriter, r *http.Request, b *backend, held *body) error {
+func (l *leg) tryOwner(w http.ResponseWriter, r *http.Request, b *backend, held *body) (status int, err error) {
 	return l.attempt(w, r, held, &attempt{leg: l, backend: b, owned: true})
 }
 
-func (l *leg) attempt(w http.ResponseWriter, r *http.Request, held *body, t *attempt) error {
+func (l *leg) attempt(w http.ResponseWriter, r *http.Request, held *body, t *attempt) (status int, err error) {
 	delete(w.Header(), BackendHeader) // Head sets it
 	call := hop.Call{Body: held.small, ID: web.RequestID(r.Context()), Judge: t}
 	if held.stream != nil {
@@ -106,19 +110,19 @@ func (l *leg) attempt(w http.ResponseWriter, r *http.Request, held *body, t *att
 		_ = http.NewResponseController(w).EnableFullDuplex() // the answer may begin before the request has ended; HTTP/2 always lets it
 	}
 	t.method, t.began = r.Method, time.Now()
-	err := l.upstream.Do(w, r, &call)
-	if !t.seen {
+	err = l.upstream.Do(w, r, &call)
+	if t.status == 0 {
 		l.calls.observe(r.Method, 0, time.Since(t.began))
 	}
 	if err != nil && held.stream != nil && r.ProtoMajor == 1 {
 		w.Header().Set("Connection", "close") // what is left of the body must not be read as a request
 	}
-	return unreadable(err)
+	return t.status, unreadable(err)
 }
 
 // Head implements hop.Judge: it marks an answer with its backend.
 func (t *attempt) Head(status int, header http.Header) error {
-	t.seen = true
+	t.status = status
 	t.leg.calls.observe(t.method, status, time.Since(t.began))
 	if t.owned && status == http.StatusMisdirectedRequest {
 		return errMisdirected

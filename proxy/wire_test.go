@@ -16,11 +16,12 @@ import (
 
 // wire is a backend that sees bytes and answers with bytes.
 type wire struct {
-	t      *testing.T
-	l      net.Listener
-	mu     sync.Mutex
-	got    []string
-	answer func(c net.Conn, br *bufio.Reader, request string) bool // false: the connection ends
+	t        *testing.T
+	l        net.Listener
+	mu       sync.Mutex
+	got      []string
+	accepted int                                                     // connections
+	answer   func(c net.Conn, br *bufio.Reader, request string) bool // false: the connection ends
 }
 
 const fine = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Type: text/plain\r\n\r\nok"
@@ -32,6 +33,12 @@ func startWire(t *testing.T, answer func(c net.Conn, br *bufio.Reader, request s
 	if err != nil {
 		t.Fatal(err)
 	}
+	return serveWire(t, l, answer)
+}
+
+// serveWire is startWire on a listener.
+func serveWire(t *testing.T, l net.Listener, answer func(c net.Conn, br *bufio.Reader, request string) bool) *wire {
+	t.Helper()
 	b := &wire{t: t, l: l, answer: answer}
 	if answer == nil {
 		b.answer = func(c net.Conn, _ *bufio.Reader, _ string) bool {
@@ -49,6 +56,7 @@ func startWire(t *testing.T, answer func(c net.Conn, br *bufio.Reader, request s
 			}
 			b.mu.Lock()
 			conns = append(conns, c)
+			b.accepted++
 			b.mu.Unlock()
 			open.Go(func() { b.serve(c) })
 		}
@@ -88,6 +96,13 @@ func (b *wire) requests() []string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return slices.Clone(b.got)
+}
+
+// connections counts those accepted so far.
+func (b *wire) connections() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.accepted
 }
 
 // readRaw reads one request as its framing says; what follows would be the next one.

@@ -2,7 +2,7 @@
 // out for a while, and whether a failed request may be sent again. It looks at no clock,
 // rolls no dice and does no I/O: times and random numbers are given to it.
 //
-//	in ── failures in a row ──▶ ejected ── back-off ──▶ slow start ── window ──▶ in
+//	in ── failures, or 502, 503, 504, in a row ──▶ ejected ── back-off ──▶ slow start ── window ──▶ in
 package balance
 
 import (

@@ -90,6 +90,41 @@ func TestShare(t *testing.T) {
 	}
 }
 
+// TestRefusals: answers of 502, 503 and 504 have a count of their own.
+func TestRefusals(t *testing.T) {
+	o := balance.Outlier{Failures: 3, Gateway: 4, Base: time.Second, Max: 4 * time.Second}
+	now := time.Unix(1_700_000_000, 0)
+	var r balance.Record
+	for range 3 {
+		r = r.Refuse(o, now, 0, true)
+	}
+	if r.Ejected(now) || r.Suspect(o) || r.Clean() {
+		t.Fatalf("after three: %+v", r)
+	}
+	if passed := r.Pass(o, now); passed.Refuse(o, now, 0, true).Ejected(now) || !passed.Clean() {
+		t.Error("they count though they were not in a row")
+	}
+	if full := r.Refuse(o, now, 0, false); full.Ejected(now) || !full.Suspect(o) {
+		t.Errorf("without room: %+v", full)
+	}
+	for _, mixed := range []balance.Record{r.Fail(o, now, 0, true).Fail(o, now, 0, true), r.Refuse(balance.Outlier{Failures: 3}, now, 0, true)} {
+		if mixed.Ejected(now) {
+			t.Errorf("ejected by neither count: %+v", mixed)
+		}
+	}
+	r = r.Refuse(o, now, 0, true)
+	if !r.Ejected(now) || r.Until != now.Add(time.Second) {
+		t.Fatalf("not ejected for a second: %+v", r)
+	}
+	now = r.Until
+	if again := r.Refuse(o, now, 0, true); again.Until != now.Add(2*time.Second) {
+		t.Errorf("on probation one is not enough: %+v", again)
+	}
+	if again := r.Fail(o, now, 0, true); again.Until != now.Add(2*time.Second) {
+		t.Errorf("on probation one of the other kind is not enough: %+v", again)
+	}
+}
+
 func TestBackoff(t *testing.T) {
 	o := balance.Outlier{Failures: 5, Base: 5 * time.Second, Max: time.Minute}
 	for n, want := range map[int]time.Duration{1: 5 * time.Second, 2: 10 * time.Second, 3: 20 * time.Second, 4: 40 * time.Second, 5: time.Minute, 6: time.Minute, 1 << 40: time.Minute} {

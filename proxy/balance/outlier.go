@@ -4,7 +4,9 @@ import "time"
 
 // Outlier says when an instance is ejected, and for how long.
 type Outlier struct {
-	Failures int // in a row; 0: it never is
+	Failures int // in a row; 0: they never do
+	// Gateway is how many answers of 502, 503 or 504 in a row do it, too; 0: they never do.
+	Gateway int
 	// Base is how long the first time, doubled each further time, up to Max.
 	Base, Max time.Duration
 }
@@ -12,6 +14,7 @@ type Outlier struct {
 // Record is what is held against an instance. The zero Record is nothing.
 type Record struct {
 	Failed    int       // failures in a row
+	Gateway   int       // answers of 502, 503 or 504 in a row
 	Ejections int       // in a row: forgotten when it did well for Outlier.Max
 	Until     time.Time // it is, or was, ejected until then
 }
@@ -22,27 +25,41 @@ func (r Record) Ejected(now time.Time) bool { return now.Before(r.Until) }
 // Fail is the record after a failure. Room says whether one more may be ejected (see Room);
 // random, 0 to 1, spreads the ends of ejections. One that is ejected has nothing added:
 // those requests were under way already. After an ejection the first failure is enough
-// for the next one.
+// for the next one. In a row means: without a good answer in between.
 func (r Record) Fail(o Outlier, now time.Time, random float64, room bool) Record {
 	if r.Ejected(now) {
 		return r
 	}
 	r.Failed++
-	if o.Failures == 0 || r.Failed < o.Failures || !room {
+	return r.judge(o, now, random, room)
+}
+
+// Refuse is Fail for an answer of 502, 503 or 504: the application is there, but this
+// instance of it can do nothing for its callers.
+func (r Record) Refuse(o Outlier, now time.Time, random float64, room bool) Record {
+	if r.Ejected(now) || o.Gateway == 0 {
+		return r
+	}
+	r.Gateway++
+	return r.judge(o, now, random, room)
+}
+
+func (r Record) judge(o Outlier, now time.Time, random float64, room bool) Record {
+	if !r.Suspect(o) || !room {
 		return r
 	}
 	r.Ejections++
-	r.Failed = o.Failures - 1
+	r.Failed, r.Gateway = max(o.Failures-1, 0), max(o.Gateway-1, 0)
 	r.Until = now.Add(Backoff(o, r.Ejections, random))
 	return r
 }
 
-// Pass is the record after an answer.
+// Pass is the record after any other answer.
 func (r Record) Pass(o Outlier, now time.Time) Record {
 	if r.Ejected(now) {
 		return r
 	}
-	r.Failed = 0
+	r.Failed, r.Gateway = 0, 0
 	if now.Sub(r.Until) >= o.Max {
 		r.Ejections = 0
 	}
@@ -51,10 +68,12 @@ func (r Record) Pass(o Outlier, now time.Time) Record {
 
 // Suspect tells whether the instance would be ejected if there were room. It should get
 // LeastShare of its usual traffic: enough to see it recover.
-func (r Record) Suspect(o Outlier) bool { return o.Failures > 0 && r.Failed >= o.Failures }
+func (r Record) Suspect(o Outlier) bool {
+	return (o.Failures > 0 && r.Failed >= o.Failures) || (o.Gateway > 0 && r.Gateway >= o.Gateway)
+}
 
 // Clean tells whether nothing is held against the instance.
-func (r Record) Clean() bool { return r.Failed == 0 && r.Ejections == 0 }
+func (r Record) Clean() bool { return r.Failed == 0 && r.Gateway == 0 && r.Ejections == 0 }
 
 // Backoff is how long the n-th ejection in a row lasts: Base doubled n-1 times, Max at
 // most, less up to a fifth by random (0 to 1), so that instances do not all come back at

@@ -12,7 +12,6 @@ const (
 	maxChunkLine = 256       // bytes of a chunk's size with its extensions
 	maxSlack     = 16 << 10  // bytes of such lines beyond what a sane sender needs
 	maxTrailers  = 8 << 10   // bytes
-	rearm        = 10 * time.Second
 )
 
 // body passes the head and the body on. It tells whether the connection may be kept.
@@ -72,7 +71,7 @@ func (x *exchange) wait() error {
 			x.waiting = false
 		}
 		x.mayWrite()
-		if time.Until(x.until) < stall-rearm {
+		if time.Until(x.until) < x.u.stall-x.u.rearm {
 			x.hold()
 		}
 	}
@@ -86,14 +85,14 @@ func (x *exchange) wait() error {
 
 // hold sets the deadline of a stream; the next exchange arms its own.
 func (x *exchange) hold() {
-	x.until, x.k.armed = time.Now().Add(stall), time.Time{}
+	x.until, x.k.armed = time.Now().Add(x.u.stall), time.Time{}
 	_ = x.k.SetReadDeadline(x.until)
 }
 
 // mayWrite puts off the deadline that the server set for the whole answer.
 func (x *exchange) mayWrite() {
-	if now := time.Now(); x.client.Sub(now) < stall-rearm {
-		x.client = now.Add(stall)
+	if now := time.Now(); x.client.Sub(now) < x.u.stall-x.u.rearm {
+		x.client = now.Add(x.u.stall)
 		_ = x.control.SetWriteDeadline(x.client)
 	}
 }

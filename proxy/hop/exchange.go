@@ -66,7 +66,7 @@ func (x *exchange) converse() (clean bool, err error) {
 	}
 	if err := x.answerHead(); err != nil {
 		if x.sender != nil {
-			if cause := x.sender.failure(); cause != nil {
+			if cause := x.sender.failure(err); cause != nil {
 				return false, cause
 			}
 		}

@@ -12,6 +12,7 @@ import (
 	"net/http/httputil"
 	"net/url"
 	"strings"
+	"time"
 )
 
 // Sender is a way to a server.
@@ -33,8 +34,29 @@ type h2cKey struct{}
 // h2cCall travels in the context and brings back the error.
 type h2cCall struct {
 	*Call
-	w   http.ResponseWriter
-	err error
+	u      *Upstream
+	w      http.ResponseWriter
+	client context.Context
+	cancel context.CancelCauseFunc
+	err    error
+}
+
+// moving is an answer's body that is given up when it is silent for too long.
+type moving struct {
+	io.ReadCloser
+	call *h2cCall
+	late *time.Timer
+}
+
+// Read implements io.Reader.
+func (m *moving) Read(p []byte) (int, error) {
+	m.late.Reset(m.call.u.stall)
+	n, err := m.ReadCloser.Read(p)
+	m.late.Stop()
+	if err != nil && !errors.Is(err, io.EOF) && m.call.u.broke != nil && m.call.client.Err() == nil {
+		m.call.u.broke(err)
+	}
+	return n, err
 }
 
 // NewH2C makes an H2C. Nothing is dialled yet.
@@ -65,8 +87,10 @@ func (h *H2C) Close() { h.transport.CloseIdleConnections() }
 
 // Do is Upstream's Do.
 func (h *H2C) Do(w http.ResponseWriter, r *http.Request, c *Call) error {
-	call := &h2cCall{Call: c, w: w}
-	h.proxy.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), h2cKey{}, call)))
+	ctx, cancel := context.WithCancelCause(r.Context())
+	defer cancel(nil)
+	call := &h2cCall{Call: c, u: h.u, w: w, client: r.Context(), cancel: cancel}
+	h.proxy.ServeHTTP(w, r.WithContext(context.WithValue(ctx, h2cKey{}, call)))
 	var dial *net.OpError
 	switch {
 	case call.err == nil:
@@ -119,6 +143,11 @@ func judgeH2C(resp *http.Response) error {
 	call := resp.Request.Context().Value(h2cKey{}).(*h2cCall)
 	if call.w.Header()["X-Request-Id"] != nil {
 		delete(resp.Header, "X-Request-Id")
+	}
+	if resp.StatusCode != http.StatusSwitchingProtocols { // whose body can be written, too
+		late := time.AfterFunc(call.u.stall, func() { call.cancel(ErrTooSlow) })
+		late.Stop()
+		resp.Body = &moving{ReadCloser: resp.Body, call: call, late: late}
 	}
 	return call.Judge.Head(resp.StatusCode, resp.Header)
 }

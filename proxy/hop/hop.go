@@ -12,6 +12,7 @@
 package hop
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -27,8 +28,8 @@ import (
 // The bounds of a hop.
 const (
 	dialTimeout = time.Second      // at most; a shorter Timeout wins
-	stall       = 2 * time.Minute  // a stream in either direction may be silent for so long
-	tunnelIdle  = 10 * time.Minute // both directions of an upgraded connection may be
+	stall       = 2 * time.Minute  // see Options.Stall
+	tunnelIdle  = 10 * time.Minute // see Options.TunnelIdle
 	maxBusy     = 512              // exchanges with one server at a time
 	maxIdle     = 128              // connections kept
 	idleTimeout = 30 * time.Second // for so long; a server's Keep-Alive: timeout shortens it
@@ -59,6 +60,12 @@ type Options struct {
 	Trusted []netip.Prefix // hops whose word about earlier hops is passed on
 	TLS     *tls.Config    // for https; nil: the system's roots
 	Broke   func(error)    // told of answers that broke off after they had begun; may be nil
+	// Stall is how long a stream in either direction may be silent, or not be taken; 0: two
+	// minutes.
+	Stall time.Duration
+	// TunnelIdle is how long both directions of an upgraded connection may be silent; 0: ten
+	// minutes.
+	TunnelIdle time.Duration
 }
 
 // Upstream is a server with the connections that are kept to it.
@@ -66,6 +73,9 @@ type Upstream struct {
 	host    string // as the Host header names it
 	address string
 	timeout time.Duration
+	stall   time.Duration
+	rearm   time.Duration // how far a stream moves before its bound is set anew
+	idle    time.Duration // of tunnels
 	trusted []netip.Prefix
 	tls     *tls.Config // nil for http
 	broke   func(error)
@@ -81,7 +91,9 @@ func New(o Options) *Upstream {
 		host: o.URL.Host, address: o.URL.Host, timeout: o.Timeout, trusted: o.Trusted, broke: o.Broke,
 		dialer: net.Dialer{Timeout: min(o.Timeout, dialTimeout), KeepAlive: 15 * time.Second},
 		busy:   make(chan struct{}, maxBusy),
+		stall:  cmp.Or(o.Stall, stall), idle: cmp.Or(o.TunnelIdle, tunnelIdle),
 	}
+	u.rearm = u.stall / 12
 	port := "80"
 	if o.URL.Scheme == "https" {
 		port = "443"

@@ -23,7 +23,7 @@ type pool struct {
 // conn is a connection to a backend.
 type conn struct {
 	net.Conn
-	raw    syscall.RawConn // nil under TLS
+	raw    syscall.RawConn // under TLS, too
 	in     reader
 	out    []byte    // what is being sent: a head, with a small body
 	head   head      // of the answer that is being read
@@ -59,17 +59,15 @@ func (u *Upstream) dial(ctx context.Context) (*conn, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrNotSent, err)
 	}
-	k := &conn{keep: idleTimeout}
-	if u.tls == nil {
-		k.Conn = rawnet.Wrap(plain)
-		k.raw, _ = plain.(*net.TCPConn).SyscallConn()
-	} else {
-		secure := tls.Client(plain, u.tls)
+	k := &conn{Conn: rawnet.Wrap(plain), keep: idleTimeout}
+	k.raw, _ = plain.(*net.TCPConn).SyscallConn()
+	if u.tls != nil {
+		secure := tls.Client(k.Conn, u.tls)
 		shake, cancel := context.WithTimeout(ctx, min(u.timeout, 2*dialTimeout))
 		defer cancel()
 		if err := secure.HandshakeContext(shake); err != nil {
 			_ = plain.Close()
-			return nil, fmt.Errorf("%w: %w", ErrNotSent, err)
+			return nil, fmt.Errorf("%w: the TLS handshake: %w", ErrNotSent, err)
 		}
 		k.Conn = secure
 	}
@@ -78,10 +76,10 @@ func (u *Upstream) dial(ctx context.Context) (*conn, error) {
 }
 
 // quiet tells whether a kept connection is open and silent: one that the backend has
-// closed, or on which it sent something unasked, must not be used.
-func (k *conn) quiet() bool {
-	return k.raw == nil || rawnet.Quiet(k.raw) // under TLS a session ticket may wait to be read
-}
+// closed, or on which it sent something unasked, must not be used. Under TLS session
+// tickets were read with the first answer: what waits now is most likely the alert that
+// it is closed.
+func (k *conn) quiet() bool { return rawnet.Quiet(k.raw) }
 
 // put keeps a connection whose exchange has ended cleanly. Bytes that nobody asked for
 // would be read as the next answer: such a connection is closed.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -22,6 +23,7 @@ type sender struct {
 	x     *exchange
 	done  chan struct{}
 	ended atomic.Bool // the client has sent all of it
+	idle  atomic.Bool // it is the client that is waited for
 	mu    sync.Mutex
 	err   error // why the client's body could not be read
 	sent  bool  // all of it reached the connection
@@ -35,7 +37,7 @@ func (x *exchange) startSending() {
 	s := &sender{x: x, done: make(chan struct{})}
 	x.sender = s
 	x.k.armed = time.Time{}
-	x.k.extend(time.Now()) // the client decides how long sending takes
+	x.k.extend(time.Now().Add(x.u.stall)) // the client decides how long sending takes
 	go s.run()
 }
 
@@ -69,9 +71,11 @@ func (s *sender) copy() error {
 	buf := sendBuffers.Get().(*[chunkRoom + sendBuffer + 2]byte)
 	defer sendBuffers.Put(buf)
 	armed := time.Now()
-	_ = x.control.SetReadDeadline(armed.Add(stall))
+	_ = x.control.SetReadDeadline(armed.Add(x.u.stall))
 	for left := x.r.ContentLength; ; {
+		s.idle.Store(true)
 		n, err := x.c.Stream.Read(buf[chunkRoom : chunkRoom+sendBuffer])
+		s.idle.Store(false)
 		left -= int64(n)
 		switch {
 		case err == nil:
@@ -85,10 +89,10 @@ func (s *sender) copy() error {
 		if !chunked && left < 0 {
 			return &unreadable{errors.New("it is longer than was announced")}
 		}
-		if now := time.Now(); now.Sub(armed) > rearm {
+		if now := time.Now(); now.Sub(armed) > x.u.rearm {
 			armed = now
-			_ = x.control.SetReadDeadline(now.Add(stall))
-			x.k.extend(now)
+			_ = x.control.SetReadDeadline(now.Add(x.u.stall))
+			x.k.extend(now.Add(x.u.stall))
 		}
 		if werr := s.write(buf, n, chunked); werr != nil {
 			return werr
@@ -104,9 +108,9 @@ func (s *sender) copy() error {
 }
 
 // extend bounds a stream anew.
-func (k *conn) extend(now time.Time) {
-	_ = k.SetWriteDeadline(now.Add(stall))
-	_ = k.SetReadDeadline(now.Add(stall))
+func (k *conn) extend(until time.Time) {
+	_ = k.SetWriteDeadline(until)
+	_ = k.SetReadDeadline(until)
 }
 
 // write sends n bytes that are in the buffer behind the room for a chunk's size.
@@ -138,10 +142,14 @@ func lastChunk(trailer http.Header) []byte {
 	return append(end, "\r\n"...)
 }
 
-// failure gives the client's part in a broken exchange, nil if it had none.
-func (s *sender) failure() error {
+// failure gives the client's part in an exchange that broke, nil if it had none. A wait
+// for the backend that was too long while the client sent nothing is the client's.
+func (s *sender) failure(broke error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.err == nil && s.idle.Load() && isTimeout(broke) {
+		return fmt.Errorf("%w: %w", ErrBody, os.ErrDeadlineExceeded)
+	}
 	return s.err
 }
 

@@ -22,7 +22,7 @@ func (x *exchange) tunnel() {
 		defer func() { _ = client.Close() }()
 		defer func() { _ = k.Close() }()
 		_, _ = client, k.SetDeadline(time.Time{})
-		t := &tunnel{}
+		t := &tunnel{stall: x.u.stall, idle: x.u.idle}
 		t.moved.Store(time.Now().UnixNano())
 		var both sync.WaitGroup
 		both.Go(func() { t.copy(k.Conn, early.Reader, client) })
@@ -31,7 +31,10 @@ func (x *exchange) tunnel() {
 	}
 }
 
-type tunnel struct{ moved atomic.Int64 }
+type tunnel struct {
+	moved       atomic.Int64
+	stall, idle time.Duration
+}
 
 // Read implements io.Reader.
 func (b *reader) Read(p []byte) (int, error) {
@@ -44,17 +47,17 @@ func (b *reader) Read(p []byte) (int, error) {
 }
 
 // copy moves bytes one way until that side has said all, and passes the end on. It gives
-// up when nothing has moved either way for tunnelIdle.
+// up when nothing has moved either way for the idle time.
 func (t *tunnel) copy(to net.Conn, from io.Reader, source net.Conn) {
 	buf := sendBuffers.Get().(*[chunkRoom + sendBuffer + 2]byte)
 	defer sendBuffers.Put(buf)
 	for {
-		_ = source.SetReadDeadline(time.Unix(0, t.moved.Load()).Add(tunnelIdle))
+		_ = source.SetReadDeadline(time.Unix(0, t.moved.Load()).Add(t.idle))
 		n, err := from.Read(buf[:])
 		if n > 0 {
 			now := time.Now()
 			t.moved.Store(now.UnixNano())
-			_ = to.SetWriteDeadline(now.Add(stall))
+			_ = to.SetWriteDeadline(now.Add(t.stall))
 			if _, werr := to.Write(buf[:n]); werr != nil {
 				_ = source.Close()
 				_ = to.Close()
@@ -63,7 +66,7 @@ func (t *tunnel) copy(to net.Conn, from io.Reader, source net.Conn) {
 		}
 		switch {
 		case err == nil:
-		case isTimeout(err) && time.Since(time.Unix(0, t.moved.Load())) < tunnelIdle:
+		case isTimeout(err) && time.Since(time.Unix(0, t.moved.Load())) < t.idle:
 		case err == io.EOF:
 			half, ok := to.(interface{ CloseWrite() error })
 			if !ok || half.CloseWrite() != nil {

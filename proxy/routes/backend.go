@@ -17,6 +17,7 @@ const (
 	// foreignTimeout is more patient: nobody has said what the monolith is.
 	foreignTimeout   = 30 * time.Second
 	defaultFailures  = 5
+	defaultGateway   = 10
 	defaultBase      = 5 * time.Second
 	defaultMax       = time.Minute
 	defaultSlowStart = 10 * time.Second
@@ -25,7 +26,7 @@ const (
 )
 
 func defaultOutlier() balance.Outlier {
-	return balance.Outlier{Failures: defaultFailures, Base: defaultBase, Max: defaultMax}
+	return balance.Outlier{Failures: defaultFailures, Gateway: defaultGateway, Base: defaultBase, Max: defaultMax}
 }
 
 // Foreign is what there is without a file before an HTTP monolith: everything goes there.
@@ -130,8 +131,9 @@ func (d *reader) outlier(n *yaml.Node, what string) balance.Outlier {
 	if n == nil {
 		return o
 	}
-	m := d.fields(n, "the outlier of "+what, "failures", "base", "max")
+	m := d.fields(n, "the outlier of "+what, "failures", "gatewayErrors", "base", "max")
 	o.Failures = d.number(m["failures"], "the outlier's failures of "+what, o.Failures, 0, 1000)
+	o.Gateway = d.number(m["gatewayErrors"], "the outlier's gatewayErrors of "+what, o.Gateway, 0, 1000)
 	o.Base = d.duration(m["base"], "the outlier's base of "+what, o.Base, 10*time.Millisecond, time.Hour)
 	o.Max = d.duration(m["max"], "the outlier's max of "+what, max(o.Max, o.Base), 10*time.Millisecond, time.Hour)
 	if o.Max < o.Base {

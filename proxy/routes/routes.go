@@ -47,6 +47,9 @@ type Backend struct {
 	Timeout time.Duration // of one try, to the answer's head
 	// Protocol spoken to it: "" for HTTP/1.1, or H2C.
 	Protocol string
+	// CA has the certificates, in PEM form, that an https backend's is judged by; "": the
+	// system's.
+	CA string
 	// Trusted are the hops before the router that are believed, see TrustedProxies.
 	Trusted string
 	// Outlier says when one of several instances is left out for its failures.

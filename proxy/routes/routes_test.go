@@ -214,7 +214,7 @@ func TestInstances(t *testing.T) {
 backends:
   monolith: { kind: inproc }
   one:  { kind: http, url: "http://h:1/" }
-  many: { kind: http, urls: ["http://h:1", "https://h:2"], outlier: { failures: 0, base: 2m }, slowStart: 0s }
+  many: { kind: http, urls: ["http://h:1", "https://h:2"], outlier: { failures: 0, gatewayErrors: 3, base: 2m }, slowStart: 0s }
 `))
 	if err != nil {
 		t.Fatal(err)
@@ -225,8 +225,8 @@ backends:
 		slow    time.Duration
 	}{
 		"monolith": {},
-		"one":      {[]string{"http://h:1"}, balance.Outlier{Failures: 5, Base: 5 * time.Second, Max: time.Minute}, 10 * time.Second},
-		"many":     {[]string{"http://h:1", "https://h:2"}, balance.Outlier{Base: 2 * time.Minute, Max: 2 * time.Minute}, 0},
+		"one":      {[]string{"http://h:1"}, balance.Outlier{Failures: 5, Gateway: 10, Base: 5 * time.Second, Max: time.Minute}, 10 * time.Second},
+		"many":     {[]string{"http://h:1", "https://h:2"}, balance.Outlier{Gateway: 3, Base: 2 * time.Minute, Max: 2 * time.Minute}, 0},
 	} {
 		b, _ := c.Backend(name)
 		if !slices.Equal(b.Instances(), want.urls) || b.Outlier != want.outlier || b.SlowStart != want.slow {
