@@ -59,8 +59,7 @@ func (u *Upstream) dial(ctx context.Context) (*conn, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrNotSent, err)
 	}
-	k := &conn{Conn: rawnet.Wrap(plain), keep: idleTimeout}
-	k.raw, _ = plain.(*net.TCPConn).SyscallConn()
+	k := &conn{Conn: rawnet.Wrap(plain), raw: rawnet.Raw(plain), keep: idleTimeout}
 	if u.tls != nil {
 		secure := tls.Client(k.Conn, u.tls)
 		shake, cancel := context.WithTimeout(ctx, min(u.timeout, 2*dialTimeout))

@@ -11,6 +11,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"banyan/modules/kernel/rawnet"
 )
 
 // States of a connection: those without a request may be closed by a shutdown.
@@ -31,7 +33,8 @@ type conn struct {
 	rwc    net.Conn
 	raw    syscall.RawConn // to wait without a buffer; nil where that cannot be
 	try    func(fd uintptr) bool
-	fd     int
+	trying bool
+	fd     uintptr // while trying
 	tryErr error
 	remote string
 	state  atomic.Int32
@@ -64,7 +67,7 @@ type conn struct {
 }
 
 func newConn(s *Server, rwc net.Conn) *conn {
-	c := &conn{srv: s, rwc: rwc, raw: rawOf(rwc)}
+	c := &conn{srv: s, rwc: rawnet.Wrap(rwc), raw: rawnet.Raw(rwc)}
 	c.cond.L = &c.mu
 	if c.raw != nil {
 		c.try = c.tryRead
@@ -142,7 +145,7 @@ func (c *conn) await(first bool) bool {
 	c.phase = phaseWait
 	var err error
 	if c.raw == nil || c.hasByte {
-		c.fd = -1
+		c.trying = false
 		c.take()
 		_, err = c.b.in.Peek(1)
 	} else if err = c.raw.Read(c.try); err == nil {
@@ -153,9 +156,9 @@ func (c *conn) await(first bool) bool {
 
 // tryRead reads what has come; if nothing has, the buffers are given back.
 func (c *conn) tryRead(fd uintptr) bool {
-	c.fd = int(fd)
+	c.fd, c.trying = fd, true
 	c.take()
-	if _, c.tryErr = c.b.in.Peek(1); errors.Is(c.tryErr, errAgain) {
+	if _, c.tryErr = c.b.in.Peek(1); errors.Is(c.tryErr, rawnet.ErrAgain) {
 		c.giveBack(c.b)
 		c.b = nil
 		return false

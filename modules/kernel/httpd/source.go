@@ -5,6 +5,8 @@ import (
 	"io"
 	"net"
 	"time"
+
+	"banyan/modules/kernel/rawnet"
 )
 
 // phase is what the bytes are for that are read next.
@@ -20,9 +22,6 @@ const (
 // unknown is a deadline that somebody else has set.
 const unknown = -time.Hour
 
-// errAgain is that of a try where there is nothing to be read.
-var errAgain = errors.New("httpd: nothing to be read yet")
-
 // source is a conn as what its bufio.Reader reads from.
 type source conn
 
@@ -34,10 +33,10 @@ func (s *source) Read(p []byte) (int, error) {
 		if c.hasByte {
 			return c.takePending(p), nil
 		}
-		if c.fd < 0 {
+		if !c.trying {
 			return c.rwc.Read(p)
 		}
-		return readNow(c.fd, p)
+		return rawnet.TryRead(c.fd, p)
 	case phaseHead:
 		return c.readHead(p)
 	case phaseBody:

@@ -32,8 +32,8 @@ type transfer struct {
 }
 
 func wrap(tcp *net.TCPConn) net.Conn {
-	raw, err := tcp.SyscallConn()
-	if err != nil {
+	raw := Raw(tcp)
+	if raw == nil {
 		return tcp
 	}
 	c := &conn{TCPConn: tcp, raw: raw}

@@ -5,8 +5,22 @@ package rawnet
 import (
 	"errors"
 	"io"
+	"net"
 	"syscall"
 )
+
+// Raw gives access to a TCP connection's socket, nil if c is none.
+func Raw(c net.Conn) syscall.RawConn {
+	tcp, ok := c.(*net.TCPConn)
+	if !ok {
+		return nil
+	}
+	raw, err := tcp.SyscallConn()
+	if err != nil {
+		return nil
+	}
+	return raw
+}
 
 // Quiet tells whether a connection is open and has nothing to be read, without waiting.
 func Quiet(raw syscall.RawConn) bool {
