@@ -103,6 +103,9 @@ func sameAnswers(t *testing.T, app, front string, requests map[string]string) {
 		t.Run(name, func(t *testing.T) {
 			status, header, body := raw(t, app, request)
 			gotStatus, gotHeader, gotBody := raw(t, front, request)
+			if _, has := header["Content-Length"]; !has && gotHeader.Get("Content-Length") == strconv.Itoa(len(gotBody)) {
+				gotHeader.Del("Content-Length") // a hop may frame a body that came whole otherwise than in chunks
+			}
 			if gotStatus != status || gotBody != body || !reflect.DeepEqual(gotHeader, header) {
 				t.Errorf("directly: %s %v\n%.200q\nthrough the proxy: %s %v\n%.200q", status, header, body, gotStatus, gotHeader, gotBody)
 			}

@@ -96,7 +96,10 @@ func TestPlaybookExtractReservations(t *testing.T) {
 		t.Fatal(err)
 	}
 	redis := dbtest.RedisAddr(t)
-	s := serveIn(t, "--mysql-dsn", dbtest.MySQLDSN(t), "--sample-data", "--routes", routes, "--log-level", "error")
+	a, dsn := newAccounts(t), dbtest.MySQLDSN(t)
+	schema := a.schema(dsn, "reservations")
+	former := a.user("r", schema) // of a service over the monolith's schema
+	s := serveIn(t, "--mysql-dsn", dsn, "--sample-data", "--routes", routes, "--log-level", "error")
 	startExtracted(t, "reservations", "--listen", addr, "--redis-addr", redis, "--redis-namespace", dbtest.Namespace(),
 		"--flights-url", s.url, "--router", s.url)
 	busy := aFlight(t, s)
@@ -105,8 +108,13 @@ func TestPlaybookExtractReservations(t *testing.T) {
 	o := newOperator(t, s)
 	load := startLoad(t, s.url, busy)
 	load.await(t, 20)
-	run, _ := o.playbook(t, 0, "run", page("extract-reservations"), "--set", "FLIGHT="+tried)
+	before := a.reaches(former, dsn, "reservations")
+	run, _ := o.playbook(t, 0, "run", page("extract-reservations"), "--set", "FLIGHT="+tried,
+		"--set", "SQL_COMMAND="+a.client(), "--set", "ACCOUNT="+former, "--set", "HOME_SCHEMA="+schema)
 	load.await(t, 20)
+	if !before || a.reaches(former, dsn, "reservations") {
+		t.Error("the service's former user may still use the monolith's schema, or never did")
+	}
 	if run.Variables["FLIGHT"] != tried || run.State != playbook.Done {
 		t.Errorf("the run is %+v", run)
 	}

@@ -110,7 +110,6 @@ func TestPromotionTakenOver(t *testing.T) {
 			file := writeFile(t, "routes.yaml", fmt.Sprintf(ramp, application(t, "old"), breakable(t, &broken)))
 			dsn := dbtest.MySQLDSN(t)
 			driver, kill := startAlone(t, binary, "proxy", "--mysql-dsn", dsn, "--routes", file)
-			theirs := startCustomers(t, driver.url)
 			code, _, stderr := command(t, []string{"BANYAN_ADMIN=" + driver.admin}, "routes", "promote", "orders", "--reason", "release 12")
 			if code != 0 {
 				t.Fatalf("promote: exit %d: %s", code, stderr)
@@ -118,7 +117,7 @@ func TestPromotionTakenOver(t *testing.T) {
 			drives := ""
 			until(t, "it is driven", func() bool { drives = promotionOf(t, driver.admin).Driver; return drives != "" })
 			survivor, _ := startAlone(t, binary, "proxy", "--mysql-dsn", dsn, "--routes", file)
-			ours := startCustomers(t, survivor.url)
+			theirs, ours := startCustomers(t, driver.url), startCustomers(t, survivor.url) // the first step waits for them
 			until(t, "the second step", func() bool { return promotionOf(t, survivor.admin).Step == 2 })
 			kill()
 			theirs.stop()

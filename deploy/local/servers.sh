@@ -51,7 +51,7 @@ grants() {
         done
         if [ "${LOCAL_TESTS:-}" = yes ]; then # schemas of their own, and users to try grants with
             say "CREATE USER IF NOT EXISTS tests@'127.0.0.1' IDENTIFIED BY '$(secret mysql-tests)';"
-            say "GRANT ALL ON \`banyan\_test\_%\`.* TO tests@'127.0.0.1'; GRANT CREATE USER, PROCESS ON *.* TO tests@'127.0.0.1';"
+            say "GRANT ALL ON \`banyan\_test\_%\`.* TO tests@'127.0.0.1' WITH GRANT OPTION; GRANT SELECT ON mysql.db TO tests@'127.0.0.1'; GRANT CREATE USER, PROCESS ON *.* TO tests@'127.0.0.1';"
         fi
     } | sql || fail "MariaDB did not accept the users and grants"
     # A program takes the base and adds the context's name: banyan_flights.

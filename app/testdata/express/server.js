@@ -25,7 +25,7 @@ function seen(req, res) {
 
 app.get('/cookies', (req, res) => {
   res.cookie('session', 's:äß 1', { httpOnly: true, sameSite: 'lax', path: '/' });
-  res.cookie('cart', { seats: ['12C'] }, { maxAge: 0, secure: true });
+  res.cookie('cart', { seats: ['12C'] }, { expires: new Date('2030-01-01T00:00:00Z'), secure: true });
   res.clearCookie('old');
   res.send(req.headers.cookie || '');
 });
