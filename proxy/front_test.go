@@ -47,7 +47,9 @@ func startFrontWith(t testing.TB, h http.Handler, secure *tls.Config, c *http.Cl
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
-	go func() { ended <- web.Serve(ctx, l, h, web.ServerOptions{ReadTimeout: -1, WriteTimeout: -1, TLS: secure}) }()
+	go func() {
+		ended <- web.Serve(ctx, l, h, web.ServerOptions{ReadTimeout: -1, WriteTimeout: -1, TLS: secure})
+	}()
 	f := &front{URL: "http://" + l.Addr().String(), Listener: l, client: c}
 	f.stop = func() {
 		f.client.CloseIdleConnections()
