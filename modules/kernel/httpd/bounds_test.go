@@ -40,12 +40,12 @@ func TestSlowHead(t *testing.T) {
 // TestIdle: a kept connection ends when it is idle for too long, and is kept before.
 func TestIdle(t *testing.T) {
 	t.Parallel()
-	s := start(t, func(http.ResponseWriter, *http.Request) {}, func(c *http.Server) { c.IdleTimeout = soon })
+	s := start(t, func(http.ResponseWriter, *http.Request) {}, func(c *http.Server) { c.IdleTimeout = 10 * soon })
 	c := s.dial(t)
 	for range 10 {
 		c.send(get)
 		c.answer()
-		time.Sleep(soon / 5)
+		time.Sleep(soon / 10)
 	}
 	c.ends()
 }
@@ -85,26 +85,31 @@ func TestUnreadSlowBody(t *testing.T) {
 // TestOwnDeadlines: a handler's deadlines are its own, and end with its request.
 func TestOwnDeadlines(t *testing.T) {
 	t.Parallel()
+	const enough = 3 * time.Second // for an answer, on a busy machine
 	s := start(t, func(w http.ResponseWriter, r *http.Request) {
 		control := http.NewResponseController(w)
-		if r.URL.Path == "/bounded" {
+		switch r.URL.Path {
+		case "/read":
 			_ = control.SetReadDeadline(time.Now().Add(soon))
-			_ = control.SetWriteDeadline(time.Now().Add(2 * soon))
+		case "/write":
+			_ = control.SetWriteDeadline(time.Now().Add(enough))
 		}
 		_, err := io.ReadAll(r.Body)
 		_, _ = fmt.Fprint(w, errors.Is(err, os.ErrDeadlineExceeded))
 	}, func(c *http.Server) { c.ReadTimeout, c.WriteTimeout = -1, -1 })
 	c := s.dial(t)
-	c.send("GET /bounded HTTP/1.1\r\nHost: h\r\n\r\n")
-	c.answer()
-	time.Sleep(2 * soon)
-	c.send("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\na")
-	time.Sleep(soon)
-	c.send("b")
-	if _, body := c.answer(); body != "false" {
-		t.Error("the deadline of a request before ends a body")
+	for path, wait := range map[string]time.Duration{"/read": 2 * soon, "/write": enough} {
+		c.send("GET " + path + " HTTP/1.1\r\nHost: h\r\n\r\n")
+		c.answer()
+		time.Sleep(wait)
+		c.send("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\na")
+		time.Sleep(soon)
+		c.send("b")
+		if _, body := c.answer(); body != "false" {
+			t.Errorf("the deadline of %s ends the next body", path)
+		}
 	}
-	c.send("POST /bounded HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\na")
+	c.send("POST /read HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\na")
 	if _, body := c.answer(); body != "true" {
 		t.Error("the handler's deadline does not end its body")
 	}
