@@ -99,7 +99,7 @@ func (w *response) WriteHeader(status int) {
 		w.c.srv.config.ErrorLog.Print("WriteHeader on a hijacked connection")
 		return
 	case w.status != 0:
-		w.c.srv.config.ErrorLog.Printf("superfluous WriteHeader(%d) for %s", status, w.req.URL.Path)
+		w.c.srv.config.ErrorLog.Printf("superfluous WriteHeader(%d) for %q", status, w.req.URL.Path)
 		return
 	case status < 100 || status > 999:
 		panic(fmt.Sprintf("invalid WriteHeader code %v", status))
