@@ -191,7 +191,7 @@ func TestShutdown(t *testing.T) {
 	}
 	for deadline := time.Now().Add(long); running() > 0; time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("%d connections are left", running())
+			t.Fatalf("%d frames of the server are left", running())
 		}
 	}
 }

@@ -275,5 +275,5 @@ func TestContext(t *testing.T) {
 // running counts the goroutines of the package.
 func running() int {
 	stacks := make([]byte, 1<<20)
-	return strings.Count(string(stacks[:runtime.Stack(stacks, true)]), "httpd.(*conn).serve")
+	return strings.Count(string(stacks[:runtime.Stack(stacks, true)]), "banyan/modules/kernel/httpd.")
 }
