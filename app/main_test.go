@@ -52,6 +52,7 @@ func TestUsage(t *testing.T) {
 			[]string{"BANYAN_LISTEN?", "--drain-delay", "--listen \"8080\"", "--admin-token-file", "--log-level \"loud\"", "--mysql-dsn", "--proxy-dsn", "routes.yaml:2"},
 		},
 		{"the same address twice", nil, []string{"check-config", "--listen", "127.0.0.1:9", "--admin-listen", "127.0.0.1:9"}, 2, []string{"address of its own"}},
+		{"half a certificate", []string{"BANYAN_TLS_CERT=cert.pem"}, []string{"check-config"}, 2, []string{"--tls-key"}},
 		{"half a set of DSNs", nil, []string{"check-config", "--flights-dsn", "u:p@tcp(h:1)/f"}, 2, []string{"--reservations-dsn"}},
 		{"unknown context", nil, []string{"migrate", "up", "--context", "trips", "--data-dir", dir}, 2, []string{"flights, reservations, proxy"}},
 	} {

@@ -23,9 +23,12 @@ const (
 	stateShut // closed by a shutdown
 )
 
-// lingering is how long a connection that closes goes on taking what its client sends, so
-// that the answer is not lost to a reset.
-const lingering = 500 * time.Millisecond
+// A connection that closes goes on taking what its client sends, so that the answer is not
+// lost to a reset: until the client ends or pauses, and for lingerMost at most.
+const (
+	lingerPause = time.Second
+	lingerMost  = 5 * time.Second
+)
 
 // conn is a client's connection.
 type conn struct {
@@ -188,8 +191,8 @@ func (c *conn) linger() {
 	if !ok || half.CloseWrite() != nil {
 		return
 	}
-	_ = c.rwc.SetReadDeadline(time.Now().Add(lingering))
-	for {
+	for end := time.Now().Add(lingerMost); time.Now().Before(end); {
+		_ = c.rwc.SetReadDeadline(time.Now().Add(lingerPause))
 		if _, err := c.rwc.Read(c.b.body[:cap(c.b.body)]); err != nil {
 			return
 		}

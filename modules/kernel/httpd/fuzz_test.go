@@ -15,6 +15,9 @@ func FuzzAgainstNetHTTP(f *testing.F) {
 			}
 		}
 	}
+	for path := range behaviours() {
+		f.Add([]byte(strings.ReplaceAll(forms()["chunks"]+forms()["HTTP/1.0 keep-alive"], "{}", path)), uint8(11))
+	}
 	for _, script := range oddities() {
 		if len(script) < 1000 {
 			f.Add([]byte(script), uint8(0))

@@ -261,17 +261,3 @@ func appendFields(to []byte, name string, values []string) []byte {
 	}
 	return to
 }
-
-// inform sends an answer before the answer.
-func (w *response) inform(status int) {
-	w.expecting.Lock()
-	defer w.expecting.Unlock()
-	to := appendStatus(w.c.b.out, w.is11, status)
-	for name, values := range w.header {
-		if name != "Content-Length" && name != "Transfer-Encoding" {
-			to = appendFields(to, name, values)
-		}
-	}
-	w.c.b.out = append(to, "\r\n"...)
-	_ = w.c.flush()
-}

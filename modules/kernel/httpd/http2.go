@@ -12,14 +12,12 @@ import (
 
 const preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 
-// isHTTP2 tells whether a connection begins with HTTP/2.
+// isHTTP2 tells whether a connection begins with HTTP/2. It waits for no more bytes than
+// agree.
 func (c *conn) isHTTP2() bool {
 	c.phase, c.headArmed, c.remain = phaseHead, false, c.srv.maxHead
-	for _, n := range []int{3, len("PRI * HTTP/2.0"), len(preface)} {
-		if ready, _ := c.b.in.Peek(min(n, max(1, c.b.in.Buffered()))); !bytes.HasPrefix([]byte(preface), ready) {
-			return false
-		}
-		if ready, err := c.b.in.Peek(n); err != nil || string(ready) != preface[:n] {
+	for i := range len(preface) {
+		if ready, err := c.b.in.Peek(i + 1); err != nil || ready[i] != preface[i] {
 			return false
 		}
 	}

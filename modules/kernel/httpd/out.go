@@ -2,6 +2,7 @@ package httpd
 
 import (
 	"net"
+	"net/http"
 	"strconv"
 )
 
@@ -101,7 +102,7 @@ func (w *response) finish() bool {
 	c := w.c
 	w.over = true
 	if w.status == 0 {
-		w.WriteHeader(200)
+		w.decide(http.StatusOK)
 	}
 	_ = w.flushBody()
 	w.sendHead(nil)

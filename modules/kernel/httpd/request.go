@@ -127,7 +127,7 @@ func (c *conn) refuse(err error) {
 	default:
 		text = "400 Bad Request" + fields + "400 Bad Request"
 	}
-	_ = c.rwc.SetWriteDeadline(time.Now().Add(lingering))
+	_ = c.rwc.SetWriteDeadline(time.Now().Add(lingerPause))
 	if _, err := io.WriteString(c.rwc, "HTTP/1.1 "+text); err == nil {
 		c.linger()
 	}

@@ -95,22 +95,25 @@ func (w *response) Header() http.Header { return w.header }
 // WriteHeader implements http.ResponseWriter. The fields are taken as they are now.
 func (w *response) WriteHeader(status int) {
 	switch {
-	case w.taken:
-		w.c.srv.config.ErrorLog.Print("WriteHeader on a hijacked connection")
+	case w.taken, w.over:
+		w.c.srv.config.ErrorLog.Printf("WriteHeader(%d) on an answer that is over", status)
 		return
 	case w.status != 0:
-		w.c.srv.config.ErrorLog.Printf("superfluous WriteHeader(%d) for %s", status, w.req.URL.Path)
+		w.c.srv.config.ErrorLog.Printf("superfluous WriteHeader(%d) for %q", status, w.req.URL.Path)
 		return
 	case status < 100 || status > 999:
 		panic(fmt.Sprintf("invalid WriteHeader code %v", status))
-	}
-	if status < 101 || status > 199 {
-		w.noGoOn()
 	}
 	if status <= 199 && status != http.StatusSwitchingProtocols {
 		w.inform(status)
 		return
 	}
+	w.decide(status)
+}
+
+// decide begins the answer proper.
+func (w *response) decide(status int) {
+	w.noGoOn()
 	w.status = status
 	if text := w.header.Get("Content-Length"); text != "" {
 		if n, err := strconv.ParseInt(text, 10, 64); err == nil && n >= 0 {
@@ -120,6 +123,23 @@ func (w *response) WriteHeader(status int) {
 		}
 	}
 	w.keepFields()
+}
+
+// inform sends an answer before the answer.
+func (w *response) inform(status int) {
+	if status == http.StatusContinue {
+		w.noGoOn()
+	}
+	w.expecting.Lock()
+	defer w.expecting.Unlock()
+	to := appendStatus(w.c.b.out, w.is11, status)
+	for name, values := range w.header {
+		if name != "Content-Length" && name != "Transfer-Encoding" {
+			to = appendFields(to, name, values)
+		}
+	}
+	w.c.b.out = append(to, "\r\n"...)
+	_ = w.c.flush()
 }
 
 // goOn sends 100 Continue before the body's first read. Its lock orders it before the
