@@ -49,7 +49,7 @@ func config(url, rest string) string {
 	return fmt.Sprintf(`version: 1
 backends:
   monolith: { kind: inproc, store: shared }
-  flights:  { kind: http, url: "%s", store: shared, health: { path: /health, interval: 50ms }, timeout: 2s }
+  flights:  { kind: http, url: "%s", store: shared, health: { path: /health, interval: 250ms }, timeout: 2s }
   apart:    { kind: http, url: "%s", store: own, timeout: 2s }
 routes:
 %s`, url, url, rest)

@@ -12,7 +12,6 @@ import (
 	kernel "banyan/modules/kernel/handover"
 	"banyan/modules/kernel/handover/handoverhttp"
 	"banyan/modules/kernel/sqldb"
-	"banyan/modules/kernel/web"
 	"banyan/proxy/canary"
 	"banyan/proxy/handover"
 	"banyan/proxy/routes"
@@ -144,7 +143,7 @@ func (p *Router) newMover(c *routes.Config, r routes.Route, s moverSettings) (*m
 func (p *Router) side(c *routes.Config, name, participant string) (handover.Side, error) {
 	b, _ := c.Backend(name)
 	if b.Kind == routes.HTTP {
-		return handover.Side{Name: name, Participant: handoverhttp.NewClient(b.URL, participant, p.handover.Token, web.NewTransport(web.TransportOptions{}))}, nil
+		return handover.Side{Name: name, Participant: handoverhttp.NewClient(b.URL, participant, p.handover.Token, &anyInstance{router: p, first: b})}, nil
 	}
 	local := p.handover.Participants[participant]
 	if local == nil {

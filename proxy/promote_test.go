@@ -177,7 +177,7 @@ func TestPromoteGood(t *testing.T) {
 		t.Error("it is promoted twice at once")
 	}
 	v := until(t, router, "flights", "the end", ended)
-	if v.State != promotion.Promoted || share(t, router, "flights", "flights") != canary.Full || v.Verdict != analysis.Pass || len(v.Metrics) != 2 {
+	if v.State != promotion.Promoted || share(t, router, "flights", "flights") != canary.Full || v.Verdict != analysis.Pass || len(v.Metrics) != 3 {
 		t.Errorf("it is %+v", v)
 	}
 	entries, err := router.Audit(t.Context(), "flights", 0, 10)
@@ -195,7 +195,7 @@ func TestPromoteGood(t *testing.T) {
 		}
 	}
 	eventually(t, "the metric shows it", func() bool {
-		return verdictsOf(t, c.registry) == "p50/flights 1, success-rate/flights 1, "
+		return verdictsOf(t, c.registry) == "client-errors/flights 1, p50/flights 1, success-rate/flights 1, "
 	})
 }
 
@@ -228,6 +228,7 @@ func TestPromoteBad(t *testing.T) {
 	}{
 		{"3 % errors", answering(0, 0), answering(0, 33), "{name: success-rate, min: 99.5%}", []string{"rolled back at 20%: success-rate of flights was 9", "against 100.00% of monolith (allowed 99.50%) over "}},
 		{"twice as slow", answering(50*time.Millisecond, 0), answering(100*time.Millisecond, 0), "{name: p50, maxRatio: 1.3}", []string{"rolled back at 20%: p50 of flights was ", " (ratio ", ", allowed 1.3) over "}},
+		{"404 to everything", answering(0, 0), http.NotFoundHandler(), "{name: success-rate, min: 99.5%}", []string{"rolled back at 20%: client-errors of flights was 100.00% against 0.00% of monolith (allowed 20.00%) over "}},
 		{"never there", answering(0, 0), http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }), "{name: success-rate, min: 99.5%}", []string{"success-rate of flights was 0.00%"}},
 	} {
 		t.Run(b.name, func(t *testing.T) {

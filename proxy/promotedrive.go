@@ -226,14 +226,15 @@ func (d *drive) judge(ctx context.Context, r *route) error {
 // findings judges each of the route's metrics.
 func (d *drive) findings(ctx context.Context, r *route, q analysis.Question) []analysis.Finding {
 	counting := 0
-	for _, m := range r.Analysis.Metrics {
+	metrics := r.Analysis.Judged()
+	for _, m := range metrics {
 		if m.Name != routes.AuditViolations {
 			counting++
 		}
 	}
 	q.Level = analysis.Level(counting, len(r.Analysis.Steps), max(d.row.Windows-1, 0))
 	var list []analysis.Finding
-	for _, q.Metric = range r.Analysis.Metrics {
+	for _, q.Metric = range metrics {
 		if q.Metric.Name == routes.AuditViolations {
 			list = append(list, audited(ctx, r, q.Metric))
 		} else {

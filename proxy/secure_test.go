@@ -155,6 +155,9 @@ func TestSecureBackend(t *testing.T) {
 // the log says what is wrong with it, and the client that nothing was sent.
 func TestUntrustedBackend(t *testing.T) {
 	ours, others := newAuthority(t), newAuthority(t)
+	if _, err := x509.SystemCertPool(); err != nil { // which takes long the first time
+		t.Fatal(err)
+	}
 	expired := func(c *x509.Certificate) {
 		c.NotBefore, c.NotAfter = time.Now().Add(-2*time.Hour), time.Now().Add(-time.Hour)
 	}
@@ -173,7 +176,7 @@ func TestUntrustedBackend(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			far := startSecure(t, c.cert, nil)
-			file := secureFile(far.secureURL(), c.ca, ", health: { path: /health, interval: 50ms }")
+			file := secureFile(far.secureURL(), c.ca, ", health: { path: /health, interval: 250ms }")
 			if c.ca == "" {
 				file = strings.Replace(file, `ca: ""`, "slowStart: 0s", 1)
 			}
@@ -255,7 +258,7 @@ func TestSecureHealth(t *testing.T) {
 		_, _ = io.WriteString(c, "HTTP/1.1 "+now+"\r\nContent-Length: 0\r\n\r\n")
 		return true
 	})
-	w := beforeSecure(t, far.secureURL(), ca.file, ", slowStart: 0s, health: { path: /up, interval: 50ms }")
+	w := beforeSecure(t, far.secureURL(), ca.file, ", slowStart: 0s, health: { path: /up, interval: 250ms }")
 	eventually(t, "it is unhealthy", func() bool { return soakStates(w) == "unhealthy" })
 	<-status
 	status <- "204 Yes"

@@ -58,7 +58,7 @@ func TestBackendDies(t *testing.T) {
 // TestNothingListens: without health checks having noticed yet, a write that was never
 // sent goes to the monolith with its body.
 func TestNothingListens(t *testing.T) {
-	file := strings.Replace(config(deadAddress(t), flightsRoute(canary.Full)), "interval: 50ms", "interval: 10m", 1)
+	file := strings.Replace(config(deadAddress(t), flightsRoute(canary.Full)), "interval: 250ms", "interval: 10m", 1)
 	w := start(t, file, nil)
 	for _, body := range []io.Reader{nil, strings.NewReader("small"), io.MultiReader(strings.NewReader("chunked"))} {
 		resp := w.post(t, "/v1/flights", body)

@@ -73,6 +73,17 @@ func sample(n, failed int, took time.Duration) *analysis.Sample {
 
 func least(v float64) routes.Metric { return routes.Metric{Name: "success-rate", Min: &v} }
 
+// answers has n requests, some of which were answered with a 4xx.
+func answers(n, client int) *analysis.Sample {
+	s := sample(n-client, 0, 10*time.Millisecond)
+	s.Add(analysis.Client, time.Millisecond, client)
+	return s
+}
+
+func clients(most float64) routes.Metric {
+	return routes.Metric{Name: routes.ClientErrors, Max: &most}
+}
+
 func longest(name string, v float64) routes.Metric { return routes.Metric{Name: name, Max: &v} }
 
 func TestJudge(t *testing.T) {
@@ -100,6 +111,17 @@ func TestJudge(t *testing.T) {
 		{"as bad as the home, with many", least(0.995), sample(100_000, 3000, fast), sample(100_000, 3000, fast), analysis.Pass, ""},
 		{"bad, alone", least(0.995), sample(4000, 120, fast), nil, analysis.Fail, ""},
 		{"no failure allowed", least(1), sample(3000, 60, fast), sample(3000, 0, fast), analysis.Fail, ""},
+		{"no 4xx", clients(0.2), answers(400, 0), answers(2000, 4), analysis.Pass, ""},
+		{"404 to everything", clients(0.2), answers(30, 30), answers(2000, 4), analysis.Fail, ""},
+		{"a third of 4xx", clients(0.2), answers(1000, 333), answers(2000, 4), analysis.Fail, ""},
+		{"some more 4xx", clients(0.2), answers(1000, 80), answers(2000, 4), analysis.Pass, ""},
+		{"some more 4xx than allowed", clients(0.02), answers(1000, 80), answers(2000, 4), analysis.Fail, ""},
+		{"more 4xx, perhaps", clients(0.2), answers(40, 12), answers(2000, 4), analysis.Inconclusive, "40 of 200"},
+		{"404 to everything, like the home", clients(0.2), answers(3000, 2900), answers(9000, 8700), analysis.Pass, ""},
+		{"404 to everything, alone", clients(0.2), answers(100, 100), nil, analysis.Fail, ""},
+		{"404 to everything, and none asked", clients(1), answers(400, 400), answers(2000, 4), analysis.Pass, ""},
+		{"404 to everything is no failure", least(0.99), answers(2000, 2000), answers(2000, 0), analysis.Pass, ""},
+		{"callers that left ask nothing of 4xx", clients(0.2), gone, answers(2000, 4), analysis.Inconclusive, "0 of 200"},
 		{"as fast", ratio("p99", 1.2), sample(2000, 0, fast), sample(3000, 0, fast), analysis.Pass, ""},
 		{"slower", ratio("p50", 1.2), sample(200, 0, slow), sample(300, 0, fast), analysis.Fail, ""},
 		{"slower, but allowed", ratio("p50", 3), sample(400, 0, slow), sample(400, 0, fast), analysis.Pass, ""},

@@ -66,20 +66,23 @@ func times(k, p float64) float64 {
 	return k * math.Log(p)
 }
 
-// usualErrors is the error rate around which intervals of error rates are narrowest.
-const usualErrors = 0.01
+// The rates around which intervals are narrowest: of failures, and of 4xx.
+const (
+	usualErrors  = 0.01
+	usualClients = 0.1
+)
 
 // halvings is how often an interval of probabilities is halved in search of a bound.
 const halvings = 30
 
 // probability gives the interval of a probability of which k of n were seen.
-func probability(n, k uint64, level float64) interval {
+func probability(n, k uint64, usual, level float64) interval {
 	if n == 0 {
 		return interval{0, 0, 1}
 	}
 	N, K := float64(n), float64(k)
 	seen, limit := K/N, -math.Log(level)
-	mixed := around(usualErrors).after(N).mixed(K)
+	mixed := around(usual).after(N).mixed(K)
 	rejected := func(p float64) bool { return mixed-times(K, p)-times(N-K, 1-p) >= limit }
 	// Beyond what was seen, evidence only grows.
 	search := func(in, out float64) float64 {

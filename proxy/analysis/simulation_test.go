@@ -17,6 +17,7 @@ import (
 type side struct {
 	latency []share
 	errors  float64
+	clients float64 // of what did not fail, the part that is a 4xx
 }
 
 type share struct {
@@ -78,7 +79,9 @@ func (d side) draw(r *rand.Rand, s *analysis.Sample, n int) {
 			k = binomial(r, left, min(v.p/mass, 1))
 		}
 		failed := binomial(r, k, d.errors)
-		s.Add(analysis.OK, v.took, k-failed)
+		mistaken := binomial(r, k-failed, d.clients)
+		s.Add(analysis.OK, v.took, k-failed-mistaken)
+		s.Add(analysis.Client, v.took, mistaken)
 		s.Add(analysis.Server, v.took, failed)
 		left, mass = left-k, mass-v.p
 	}
@@ -170,6 +173,11 @@ func (a ramp) run(r *rand.Rand) outcome {
 
 func success(least float64) routes.Metric { return routes.Metric{Name: "success-rate", Min: &least} }
 
+// standards are the metrics with those that need not be written.
+func standards(list ...routes.Metric) []routes.Metric {
+	return (&routes.Analysis{Metrics: list}).Judged()
+}
+
 func ratio(name string, most float64) routes.Metric {
 	return routes.Metric{Name: name, MaxRatio: &most}
 }
@@ -178,19 +186,19 @@ func ratio(name string, most float64) routes.Metric {
 // small shares, homes that miss the bound themselves and arms that never have enough to
 // pass: at most the stated share may be failed.
 func TestFalseAlarms(t *testing.T) {
-	standard := []routes.Metric{success(0.995), ratio("p99", 1.2)}
-	tight := []routes.Metric{success(0.999), ratio("p50", 1), ratio("p95", 1)} // no room: passing is luck, failing must stay rare
+	standard := standards(success(0.995), ratio("p99", 1.2))
+	tight := []routes.Metric{success(0.999), clients(0), ratio("p50", 1), ratio("p95", 1)} // no room: passing is luck, failing must stay rare
 	climb := []float64{0.01, 0.05, 0.25, 0.5}
 	for _, c := range []struct {
 		name string
 		ramp ramp
 		runs int
 	}{
-		{"lognormal", ramp{side{lognormal(0.5), 0.001}, side{lognormal(0.5), 0.001}, standard, climb, 20_000, 12}, 3000},
-		{"heavy tail", ramp{side{pareto(), 0.004}, side{pareto(), 0.004}, standard, climb, 20_000, 12}, 2000},
-		{"ties at the quantile", ramp{side{ties(), 0.004}, side{ties(), 0.004}, standard, climb, 20_000, 12}, 2000},
-		{"a home that misses the bound", ramp{side{ties(), 0.03}, side{ties(), 0.03}, tight, climb, 4_000, 12}, 1500},
-		{"no room", ramp{side{pareto(), 0.02}, side{pareto(), 0.02}, tight, []float64{0.5}, 400, 20}, 1500},
+		{"lognormal", ramp{side{lognormal(0.5), 0.001, 0.02}, side{lognormal(0.5), 0.001, 0.02}, standard, climb, 20_000, 12}, 3000},
+		{"heavy tail", ramp{side{pareto(), 0.004, 0.25}, side{pareto(), 0.004, 0.25}, standard, climb, 20_000, 12}, 2000},
+		{"ties at the quantile", ramp{side{ties(), 0.004, 0.02}, side{ties(), 0.004, 0.02}, standard, climb, 20_000, 12}, 2000},
+		{"a home that misses the bound", ramp{side{ties(), 0.03, 0.3}, side{ties(), 0.03, 0.3}, tight, climb, 4_000, 12}, 1500},
+		{"no room", ramp{side{pareto(), 0.02, 0.5}, side{pareto(), 0.02, 0.5}, tight, []float64{0.5}, 400, 20}, 1500},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			r := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // a simulation that must repeat
@@ -209,8 +217,8 @@ func TestFalseAlarms(t *testing.T) {
 // TestDetection checks what docs/verdicts.md states: within so many requests of the
 // canary, 19 of 20 ramps with a canary that is worse are failed, and none gets through.
 func TestDetection(t *testing.T) {
-	standard := []routes.Metric{success(0.995), ratio("p99", 1.2)}
-	good := side{lognormal(0.5), 0.001}
+	standard := standards(success(0.995), ratio("p99", 1.2))
+	good := side{lognormal(0.5), 0.001, 0.02}
 	for _, c := range []struct {
 		name   string
 		home   side
@@ -218,12 +226,14 @@ func TestDetection(t *testing.T) {
 		weight float64
 		within int // requests of the canary
 	}{
-		{"1 % more errors at 5 %", good, side{good.latency, 0.011}, 0.05, 8_000},
-		{"3 % more errors at 5 %", good, side{good.latency, 0.031}, 0.05, 1_000},
-		{"all twice as slow at 5 %", good, side{slower(good.latency, 0, 2), 0.001}, 0.05, 1_000},
-		{"the slowest 3 % twice as slow at 25 %", good, side{slower(good.latency, 0.97, 2), 0.001}, 0.25, 2_000},
-		{"a heavy tail twice as slow at 1 %", side{pareto(), 0.001}, side{slower(pareto(), 0, 2), 0.001}, 0.01, 10_000},
-		{"lock waits of one in 50, not of one in 200, at 50 %", side{waits(0.005), 0}, side{waits(0.02), 0}, 0.5, 12_500},
+		{"1 % more errors at 5 %", good, side{good.latency, 0.011, 0.02}, 0.05, 8_000},
+		{"3 % more errors at 5 %", good, side{good.latency, 0.031, 0.02}, 0.05, 1_000},
+		{"404 to everything at 1 %", good, side{good.latency, 0, 1}, 0.01, 250},
+		{"a third of 4xx, not one in 50, at 5 %", good, side{good.latency, 0.001, 0.33}, 0.05, 1_000},
+		{"all twice as slow at 5 %", good, side{slower(good.latency, 0, 2), 0.001, 0.02}, 0.05, 1_000},
+		{"the slowest 3 % twice as slow at 25 %", good, side{slower(good.latency, 0.97, 2), 0.001, 0.02}, 0.25, 2_000},
+		{"a heavy tail twice as slow at 1 %", side{pareto(), 0.001, 0.02}, side{slower(pareto(), 0, 2), 0.001, 0.02}, 0.01, 10_000},
+		{"lock waits of one in 50, not of one in 200, at 50 %", side{waits(0.005), 0, 0.02}, side{waits(0.02), 0, 0.02}, 0.5, 12_500},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			r := rand.New(rand.NewPCG(3, 4)) //nolint:gosec // a simulation that must repeat

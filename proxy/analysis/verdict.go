@@ -11,8 +11,6 @@ package analysis
 import (
 	"fmt"
 	"math"
-	"strconv"
-	"time"
 
 	"banyan/proxy/routes"
 )
@@ -63,6 +61,8 @@ const (
 	Beta = 0.05
 	// ErrorMargin is how far beyond its bound an error rate is never passed.
 	ErrorMargin = 0.005
+	// ClientMargin is the same for the share of 4xx.
+	ClientMargin = 0.05
 	// LatencyMargin is the same for latencies, as a factor.
 	LatencyMargin = 1.5
 )
@@ -102,7 +102,7 @@ type Figure struct {
 	High     float64 `json:"high"` // -1: not known yet
 }
 
-// Judge answers for a success rate or a latency quantile.
+// Judge answers for a success rate, a share of 4xx or a latency quantile.
 //
 // Fail: even the canary's least value is beyond what the home's greatest value allows.
 // Pass: what was seen keeps the bound, and even the canary's greatest value keeps it with
@@ -154,7 +154,8 @@ func (k kind) waits(q Question, f Finding, seen, atHome float64) string {
 // kind is how a metric is read. Inside, greater values are worse: a success rate is
 // judged by its failures.
 type kind struct {
-	quantile float64 // 0: the rate of failures
+	quantile float64 // 0: a rate
+	clients  bool    // the rate is that of 4xx, else that of failures
 	bound    float64 // as written
 	ratio    bool
 }
@@ -170,6 +171,8 @@ func kindOf(m routes.Metric) kind {
 		k.bound = *m.Min
 	}
 	switch m.Name {
+	case routes.ClientErrors:
+		k.clients = true
 	case "p50":
 		k.quantile = 0.5
 	case "p90":
@@ -187,7 +190,10 @@ func (k kind) read(s *Sample, level float64) interval {
 		return s.quantile(k.quantile, level)
 	}
 	n, failures := s.outcomes()
-	return probability(n, failures, level)
+	if k.clients {
+		return probability(n, s.Classes[Client], usualClients, level)
+	}
+	return probability(n, failures, usualErrors, level)
 }
 
 // allowed is the greatest value that keeps the bound, by the home's.
@@ -195,15 +201,18 @@ func (k kind) allowed(home float64) float64 {
 	switch {
 	case k.ratio:
 		return k.bound * home
-	case k.quantile > 0:
+	case k.quantile > 0, k.clients:
 		return max(k.bound, home)
 	}
 	return max(1-k.bound, home)
 }
 
 func (k kind) margin(allowed float64) float64 {
-	if k.quantile > 0 {
+	switch {
+	case k.quantile > 0:
 		return allowed * LatencyMargin
+	case k.clients:
+		return allowed + ClientMargin
 	}
 	return allowed + ErrorMargin
 }
@@ -218,6 +227,9 @@ func (k kind) figure(s *Sample, v interval) Figure {
 		return f
 	}
 	n, _ := s.outcomes()
+	if k.clients {
+		return Figure{int(n), v.seen, v.low, v.high}
+	}
 	return Figure{int(n), 1 - v.seen, 1 - v.high, 1 - v.low}
 }
 
@@ -231,66 +243,4 @@ func Decide(list []Finding) Verdict {
 		return Inconclusive
 	}
 	return v
-}
-
-// Tell says in a clause what was found, such as "p99 of flights was 84 ms against 31 ms
-// of monolith (ratio 2.7, allowed 1.2) over 4,112 and 12,230 requests".
-func (f Finding) Tell(canary, home string) string {
-	if f.Outside != "" {
-		return f.Outside
-	}
-	of := fmt.Sprintf("%s of %s was %s", f.Metric, canary, f.value(f.Canary.Value))
-	over := "over " + count(f.Canary.Requests)
-	if f.Home != nil {
-		of += fmt.Sprintf(" against %s of %s", f.value(f.Home.Value), home)
-		over += " and " + count(f.Home.Requests)
-	}
-	allowed := "allowed " + f.value(f.Bound)
-	if f.Ratio {
-		allowed = "allowed " + number(f.Bound)
-		if f.Home != nil && f.Home.Value > 0 {
-			allowed = "ratio " + number(f.Canary.Value/f.Home.Value) + ", " + allowed
-		}
-	}
-	return fmt.Sprintf("%s (%s) %s requests", of, allowed, over)
-}
-
-// Read gives both values as people read them.
-func (f Finding) Read() (canary, home string) {
-	if f.Outside != "" {
-		return number(f.Canary.Value), ""
-	}
-	if f.Home != nil {
-		home = f.value(f.Home.Value)
-	}
-	return f.value(f.Canary.Value), home
-}
-
-func (f Finding) value(v float64) string {
-	if f.Metric == "success-rate" {
-		return strconv.FormatFloat(v*100, 'f', 2, 64) + "%"
-	}
-	d := time.Duration(v * float64(time.Second))
-	switch {
-	case d >= 10*time.Second:
-		return fmt.Sprintf("%.0f s", d.Seconds())
-	case d >= time.Second:
-		return fmt.Sprintf("%.1f s", d.Seconds())
-	case d >= 10*time.Millisecond:
-		return fmt.Sprintf("%.0f ms", d.Seconds()*1e3)
-	case d >= time.Millisecond:
-		return fmt.Sprintf("%.1f ms", d.Seconds()*1e3)
-	}
-	return fmt.Sprintf("%.0f µs", d.Seconds()*1e6)
-}
-
-func number(v float64) string { return strconv.FormatFloat(v, 'g', 2, 64) }
-
-// count writes a number with commas.
-func count(n int) string {
-	text := strconv.Itoa(n)
-	for i := len(text) - 3; i > 0; i -= 3 {
-		text = text[:i] + "," + text[i:]
-	}
-	return text
 }

@@ -1,6 +1,7 @@
 package routes
 
 import (
+	"slices"
 	"time"
 
 	"go.yaml.in/yaml/v3"
@@ -51,10 +52,10 @@ func (d *reader) metric(n *yaml.Node, what string) Metric {
 		d.wrong(n.Line, "a metric of %s has no name", what)
 	}
 	x := Metric{
-		Name: d.word(m["name"], "a metric of "+what, "", "success-rate", "p50", "p90", "p95", "p99", AuditViolations),
+		Name: d.word(m["name"], "a metric of "+what, "", SuccessRate, ClientErrors, "p50", "p90", "p95", "p99", AuditViolations),
 		Min:  d.bound(m["min"], "min"), MaxRatio: d.bound(m["maxRatio"], "maxRatio"),
 	}
-	latency := x.Name != "success-rate" && x.Name != AuditViolations
+	latency := x.Name != SuccessRate && x.Name != ClientErrors && x.Name != AuditViolations
 	if latency && m["max"] != nil {
 		longest := d.duration(m["max"], "the max of "+x.Name+" of "+what, 0, time.Microsecond, time.Hour).Seconds()
 		x.Max = &longest
@@ -71,8 +72,10 @@ func (d *reader) metric(n *yaml.Node, what string) Metric {
 	case x.Name == "":
 	case bounds != 1:
 		d.wrong(n.Line, "the metric %s of %s must have exactly one of min, max and maxRatio", x.Name, what)
-	case x.Name == "success-rate" && (x.Min == nil || *x.Min > 1):
+	case x.Name == SuccessRate && (x.Min == nil || *x.Min > 1):
 		d.wrong(n.Line, "the metric success-rate of %s takes a share: write such as \"min: 99.5%%\"", what)
+	case x.Name == ClientErrors && (x.Max == nil || *x.Max > 1):
+		d.wrong(n.Line, "the metric client-errors of %s takes a share: write such as \"max: 5%%\"", what)
 	case x.Name == AuditViolations && x.Max == nil:
 		d.wrong(n.Line, "the metric %s of %s takes a number: write such as \"max: 0\"", x.Name, what)
 	case latency && (x.Min != nil || (x.MaxRatio != nil && *x.MaxRatio < 1)):
@@ -81,5 +84,31 @@ func (d *reader) metric(n *yaml.Node, what string) Metric {
 	return x
 }
 
-// AuditViolations is the metric that counts what audits of moved data find.
-const AuditViolations = "audit-violations"
+// Metrics that are no latencies.
+const (
+	SuccessRate  = "success-rate"
+	ClientErrors = "client-errors"
+	// AuditViolations counts what audits of moved data find.
+	AuditViolations = "audit-violations"
+)
+
+// usualClientErrors is the share of 4xx up to which nobody asks whether they are the
+// callers' mistakes. It is generous: one caller with bad links may be much of a small arm.
+const usualClientErrors = 0.2
+
+// Judged gives the metrics with those that need not be written: who asks for a success
+// rate is told of a side that answers 404 to everything.
+func (a *Analysis) Judged() []Metric {
+	asked := false
+	for _, m := range a.Metrics {
+		if m.Name == ClientErrors {
+			return a.Metrics
+		}
+		asked = asked || m.Name == SuccessRate
+	}
+	if !asked {
+		return a.Metrics
+	}
+	most := usualClientErrors
+	return append(slices.Clone(a.Metrics), Metric{Name: ClientErrors, Max: &most})
+}

@@ -125,6 +125,9 @@ func TestRefusals(t *testing.T) {
 		{"latency without unit", route(get + ", analysis: { steps: [5%], metrics: [{name: p99, max: 2}] }"), "write a duration with its unit"},
 		{"ratio below one", route(get + ", analysis: { steps: [5%], metrics: [{name: p99, maxRatio: 0.9}] }"), "which is at least 1"},
 		{"success without a share", route(get + ", analysis: { steps: [5%], metrics: [{name: success-rate, max: 1}] }"), "takes a share"},
+		{"client errors without a share", route(get + ", analysis: { steps: [5%], metrics: [{name: client-errors, max: 20}] }"), "takes a share"},
+		{"client errors of at least", route(get + ", analysis: { steps: [5%], metrics: [{name: client-errors, min: 20%}] }"), "takes a share"},
+		{"client errors to those of the home", route(get + ", analysis: { steps: [5%], metrics: [{name: client-errors, maxRatio: 2}] }"), "takes a share"},
 		{"audit of what does not move", route(get + ", analysis: { steps: [5%], metrics: [{name: audit-violations, max: 0}] }"), "of stateful routes only"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -133,6 +136,32 @@ func TestRefusals(t *testing.T) {
 				t.Errorf("got  %v\nwant …%s…", err, c.want)
 			}
 		})
+	}
+}
+
+// TestJudged: client errors are judged wherever a success rate is, unless they have a
+// bound of their own.
+func TestJudged(t *testing.T) {
+	for metrics, want := range map[string]string{
+		"{name: success-rate, min: 99%}":                                 "success-rate client-errors:0.2",
+		"{name: success-rate, min: 99%}, {name: p99, max: 1s}":           "success-rate p99:1 client-errors:0.2",
+		"{name: client-errors, max: 3%}, {name: success-rate, min: 99%}": "client-errors:0.03 success-rate",
+		"{name: p99, max: 1s}":                                           "p99:1",
+	} {
+		c, err := routes.Parse("routes.yaml", []byte(head+"  - { id: r, match: { paths: [/x] }, analysis: { steps: [5%], metrics: ["+metrics+"] } }\n"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, m := range c.Routes[0].Analysis.Judged() {
+			if m.Max != nil {
+				m.Name += fmt.Sprintf(":%g", *m.Max)
+			}
+			got = append(got, m.Name)
+		}
+		if strings.Join(got, " ") != want {
+			t.Errorf("%s: judged are %v", metrics, got)
+		}
 	}
 }
 
