@@ -43,7 +43,7 @@ func judgedTogether(r *rand.Rand, metrics []routes.Metric, worse float64) analys
 	for i := range far {
 		far[i].took += 40 * time.Millisecond
 	}
-	places := []*place{{side: side{lognormal(0.5), 0.001}}, {side: side{far, 0.02}, late: 3}, {side: side{pareto(), 0.004}, late: 5}}
+	places := []*place{{side: side{latency: lognormal(0.5), errors: 0.001}}, {side: side{latency: far, errors: 0.02}, late: 3}, {side: side{latency: pareto(), errors: 0.004}, late: 5}}
 	for range 25 {
 		canary, home := &analysis.Sample{}, &analysis.Sample{}
 		for i, p := range places {
