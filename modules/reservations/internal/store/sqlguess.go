@@ -64,11 +64,46 @@ func (s *SQL) learnFences(ctx context.Context) error {
 func (s *SQL) venture(ctx context.Context, sub Subject, guessed *State, decide func(State) (Change, error)) error {
 	change, err := decide(*guessed)
 	if err == nil && change.Record != nil { // without a record nothing would tell that the key is not new
-		if err = s.writeGuessed(ctx, []*job{{sub: sub, st: *guessed, change: change}}); !refused(err) {
+		if err = s.writeGuess(ctx, sub, *guessed, change); !refused(err) {
 			return err
 		}
 	}
 	return s.alone(ctx, sub, decide)
+}
+
+// writeGuess is writeGuessed for one claim on SQLite. All it can is done here, in the
+// caller's time, for the writer is what everybody waits for.
+func (s *SQL) writeGuess(ctx context.Context, sub Subject, st State, c Change) error {
+	batch := []sqldb.Stmt{newEvent(sub, st, c, expr("?", st.Flight.Version+1), s.verifiedOne(sub, st)).stmt()}
+	for _, w := range s.records(sub, st, c) {
+		batch = append(batch, w.stmt())
+	}
+	err := s.db.Do(ctx, func(tx *sqldb.Tx) error {
+		tx.Finally(batch...)
+		return nil
+	})
+	if err == nil {
+		s.wrote(*st.Flight)
+	}
+	return err
+}
+
+// wrote remembers that a flight has its next version.
+func (s *SQL) wrote(f Flight) {
+	f.Version++
+	s.flights.Put(f.FlightID, f)
+}
+
+// verifiedOne is verified for one claim, in the form that costs SQLite least.
+func (s *SQL) verifiedOne(sub Subject, st State) expression {
+	tolerance := guess.Tolerance.Microseconds()
+	return expr("CASE WHEN "+s.db.Dialect().NowMicros()+" BETWEEN ? AND ?"+
+		" AND EXISTS(SELECT 1 FROM fences WHERE route=? AND bucket=? AND mode=? AND epoch=?)"+
+		" AND EXISTS(SELECT 1 FROM flights WHERE flight_id=? AND seq=?)"+
+		" AND NOT EXISTS(SELECT 1 FROM seats WHERE bucket=? AND flight_id=? AND customer_id=? AND kind='H')"+
+		" THEN ? ELSE 0 END",
+		st.Now-tolerance, st.Now+tolerance, Route, sub.Bucket, ModeActive, st.epoch,
+		sub.FlightID, st.Flight.Seq, sub.Bucket, sub.FlightID, sub.CustomerID, st.epoch)
 }
 
 // writeGuessed commits changes that were decided on guesses, all or none, in one round
@@ -95,9 +130,7 @@ func (s *SQL) writeGuessed(ctx context.Context, batch []*job) error {
 		return err
 	}
 	for _, j := range batch {
-		flight := *j.st.Flight
-		flight.Version++
-		s.flights.Put(flight.FlightID, flight)
+		s.wrote(*j.st.Flight)
 	}
 	return nil
 }

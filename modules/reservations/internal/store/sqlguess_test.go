@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -42,6 +43,38 @@ func TestGuessThatIsRight(t *testing.T) {
 		st, err := s.Read(t.Context(), guessable())
 		if err != nil || st.Flight.Version != 1 || st.Seats["1A"].Ref != "h1" || st.Recorded == nil || st.HeldSeats != 1 {
 			t.Errorf("afterwards there is %+v (%v)", st, err)
+		}
+	})
+}
+
+// A claim that was written is the next one's guess.
+func TestGuessAfterAGuess(t *testing.T) {
+	each(t, func(t *testing.T, _ *sqldb.DB, s *store.SQL) {
+		if _, err := s.Read(t.Context(), subject()); err != nil {
+			t.Fatal(err)
+		}
+		var first []int64 // versions that claims were first decided on
+		for _, seat := range []string{"1A", "1B", "2A"} {
+			sub, decisions := subject(seat), 0
+			sub.Key, sub.CustomerID = "key "+seat, "c "+seat
+			err := s.Update(t.Context(), sub, func(st store.State) (store.Change, error) {
+				if decisions++; decisions == 1 {
+					first = append(first, st.Flight.Version)
+				}
+				return store.Change{
+					Put:    map[string]store.Seat{seat: {Kind: store.Held, Ref: "h" + seat, CustomerID: sub.CustomerID, ExpiresAt: st.Now + 1e9}},
+					Record: &idempotency.Record{Fingerprint: "f", Answer: []byte(`{}`), CreatedAt: st.Now}, Event: "held",
+				}, nil
+			})
+			if err == nil && decisions > 1 { // the machine was too slow for the guess
+				_, err = s.Read(t.Context(), subject())
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		if !slices.Equal(first, []int64{0, 1, 2}) {
+			t.Errorf("decided on versions %v", first)
 		}
 	})
 }
