@@ -104,7 +104,7 @@ func oddities() map[string]string {
 		"Expect empty": post + "Expect:\r\nContent-Length: 1\r\n" + rest + "x", "keep-alive and close": get + "Connection: keep-alive, close\r\nHost: h\r\n\r\n" + next, "close second": get + "Connection: x\r\nConnection: close\r\nHost: h\r\n\r\n" + next,
 		"close of a Kelvin": "GET /echo HTTP/1.0\r\nConnection: \xe2\x84\xaaeep-alive\r\n\r\n" + next, "post then a line end": post + "Content-Length: 1\r\nHost: h\r\n\r\nx\r\n", "post then four": post + "Content-Length: 0\r\nHost: h\r\n\r\n\r\n\r\n" + next,
 		"get then line ends": get + "Host: h\r\n\r\n\r\n" + next, "upgrade": get + "Connection: Upgrade\r\nUpgrade: h2c\r\n" + rest, "pipeline": next + next + get + rest, "pipeline, then garbage": next + "xx\r\n\r\n" + next, "pipeline, then little": next + "xx",
-		"Pragma": get + "Pragma: no-cache\r\n" + rest, "close and a body cut": "POST /close HTTP/1.0\r\nContent-Length: 10\r\n\r\nab", "HTTP/1.0 and a body cut": "POST /half HTTP/1.0\r\nConnection: keep-alive\r\nContent-Length: 10\r\n\r\nabcd", "hijack and rest": "GET /hijack HTTP/1.1\r\nHost: h\r\n\r\nand the rest",
+		"Pragma": get + "Pragma: no-cache\r\n" + rest, "close and a body cut": "POST /close HTTP/1.0\r\nContent-Length: 10\r\n\r\nab", "a body cut and closed": "POST /close HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\nabc", "HTTP/1.0 and a body cut": "POST /half HTTP/1.0\r\nConnection: keep-alive\r\nContent-Length: 10\r\n\r\nabcd", "hijack and rest": "GET /hijack HTTP/1.1\r\nHost: h\r\n\r\nand the rest",
 	}
 	for _, n := range []int{4_000, 15_000, 16_300, 16_500, 40_000} {
 		fill := "X-Fill: " + strings.Repeat("f", n) + "\r\n"
