@@ -51,7 +51,9 @@ func (b *body) read(p []byte) (int, error) {
 		b.atEnd = true
 		b.w.req.Trailer = b.from.Trailer
 		b.w.c.bodyEnd.Store(true)
-	case !errors.Is(err, io.ErrUnexpectedEOF): // that is the client's end
+	case errors.Is(err, io.ErrUnexpectedEOF): // the client's end: nothing follows that could be mistaken
+		b.atEnd = b.left >= 0
+	default:
 		b.broken = err
 	}
 	return n, err

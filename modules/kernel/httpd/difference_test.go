@@ -40,15 +40,11 @@ func forms() map[string]string {
 
 // meant are the differences that are ours, by form, path or both, with their reason.
 func meant() map[string]string {
-	const keep = "net/http tells HTTP/1.0 to keep a connection that it closes"
 	all := map[string]string{
 		"duplex-ignore": "net/http begins to watch for the client's leaving when it drains the body after the answer, and panics at the next request",
 	}
 	for _, form := range []string{"bad chunk", "bad trailer"} {
 		all[form+" duplex"] = "net/http takes what follows a broken body for a request, in full duplex"
-	}
-	for _, form := range []string{"HTTP/1.0 keep-alive", "HTTP/1.0 POST", "expect HTTP/1.0"} {
-		all[form+" both"] = keep
 	}
 	return all
 }
@@ -108,7 +104,7 @@ func oddities() map[string]string {
 		"Expect empty": post + "Expect:\r\nContent-Length: 1\r\n" + rest + "x", "keep-alive and close": get + "Connection: keep-alive, close\r\nHost: h\r\n\r\n" + next, "close second": get + "Connection: x\r\nConnection: close\r\nHost: h\r\n\r\n" + next,
 		"close of a Kelvin": "GET /echo HTTP/1.0\r\nConnection: \xe2\x84\xaaeep-alive\r\n\r\n" + next, "post then a line end": post + "Content-Length: 1\r\nHost: h\r\n\r\nx\r\n", "post then four": post + "Content-Length: 0\r\nHost: h\r\n\r\n\r\n\r\n" + next,
 		"get then line ends": get + "Host: h\r\n\r\n\r\n" + next, "upgrade": get + "Connection: Upgrade\r\nUpgrade: h2c\r\n" + rest, "pipeline": next + next + get + rest, "pipeline, then garbage": next + "xx\r\n\r\n" + next, "pipeline, then little": next + "xx",
-		"Pragma": get + "Pragma: no-cache\r\n" + rest, "close and a body cut": "POST /close HTTP/1.0\r\nContent-Length: 10\r\n\r\nab", "hijack and rest": "GET /hijack HTTP/1.1\r\nHost: h\r\n\r\nand the rest",
+		"Pragma": get + "Pragma: no-cache\r\n" + rest, "close and a body cut": "POST /close HTTP/1.0\r\nContent-Length: 10\r\n\r\nab", "a body cut and closed": "POST /close HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\nabc", "HTTP/1.0 and a body cut": "POST /half HTTP/1.0\r\nConnection: keep-alive\r\nContent-Length: 10\r\n\r\nabcd", "hijack and rest": "GET /hijack HTTP/1.1\r\nHost: h\r\n\r\nand the rest",
 	}
 	for _, n := range []int{4_000, 15_000, 16_300, 16_500, 40_000} {
 		fill := "X-Fill: " + strings.Repeat("f", n) + "\r\n"

@@ -200,14 +200,17 @@ func (w *response) appendFraming(to, p []byte, length int64, encoding []string) 
 }
 
 // appendConnection appends the handler's Connection unless the server has to say close.
+// HTTP/1.0 may be told keep-alive and see the connection close: so it is with net/http.
 func (w *response) appendConnection(to []byte, keep string) []byte {
 	f := &w.sent
 	switching := w.status == http.StatusSwitchingProtocols && f.upgrade && slices.ContainsFunc(f.connection, isUpgrade)
 	if w.ends && (w.c.srv.closing.Load() || !hasToken(first(f.connection), "close")) && !switching {
-		if w.is11 {
+		if w.is11 || w.limited {
 			return append(to, "Connection: close\r\n"...)
 		}
-		return to
+		if keep == "" {
+			return to
+		}
 	}
 	if keep != "" {
 		return appendFields(to, "Connection", []string{keep})
