@@ -18,6 +18,7 @@ const (
 	// one before: who was just answered often has more to ask. It also waits no longer
 	// than half of what that trip took. One who is alone waits for nobody.
 	patience = 300 * time.Microsecond
+	spin     = 40 * time.Microsecond // of it, when callers are still asleep
 )
 
 // ferry carries commands of many callers to one server: whoever comes while enough
@@ -32,6 +33,8 @@ type ferry struct {
 	around  int // callers at the end of the last trip: those it carried, those who waited
 	took    time.Duration
 	waiting []*passage
+	asleep  int      // callers who have an answer and have not run since
+	gathers *passage // its caller is to be told when asleep is 0
 }
 
 // passage is one command on its way, or one call that goes with others. Its flags are
@@ -41,6 +44,7 @@ type passage struct {
 	call  *Call         // instead of cmd
 	leads bool          // its caller is to make a trip
 	done  bool          // it has its answer
+	gone  bool          // its caller has seen the answer, or given up
 	wake  chan struct{} // look at the flags
 }
 
@@ -52,10 +56,10 @@ func (f *ferry) do(ctx context.Context, p *passage) error {
 	f.appoint(p)
 	f.mu.Unlock()
 	for {
-		leads, done := f.flags(p)
+		leads, done := f.flags(p, false)
 		switch {
 		case leads:
-			f.gather()
+			f.gather(p)
 			f.trip(ctx)
 			continue
 		case done:
@@ -69,15 +73,27 @@ func (f *ferry) do(ctx context.Context, p *passage) error {
 	}
 }
 
-// gather lets others come along.
-func (f *ferry) gather() {
+// gather lets others come along. It soon stops spinning while some have not even seen
+// their answer: they may be queued behind this very caller, on the same processor.
+func (f *ferry) gather(p *passage) {
 	for begun := time.Now(); ; runtime.Gosched() {
+		waited := time.Since(begun)
 		f.mu.Lock()
-		all := len(f.waiting) >= min(f.around, cargo)
 		wait := min(f.took/2, patience)
+		enough := len(f.waiting) >= min(f.around, cargo) || waited > wait
+		sleep := !enough && f.asleep > 0 && waited > spin
+		if f.gathers = nil; sleep {
+			f.gathers = p
+		}
 		f.mu.Unlock()
-		if all || time.Since(begun) > wait {
+		switch {
+		case enough:
 			return
+		case sleep:
+			select {
+			case <-p.wake:
+			case <-time.After(wait):
+			}
 		}
 	}
 }
@@ -107,11 +123,18 @@ func (p *passage) rouse() {
 	}
 }
 
-// flags tells a caller what to do, and takes the order to lead off it.
-func (f *ferry) flags(p *passage) (leads, done bool) {
+// flags tells a caller what to do, and takes the order to lead off it. Who gives up says
+// so, and is not waited for.
+func (f *ferry) flags(p *passage, givesUp bool) (leads, done bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	leads, p.leads = p.leads, false
+	if p.done && !p.gone {
+		if f.asleep--; f.asleep == 0 && f.gathers != nil {
+			f.gathers.rouse()
+		}
+	}
+	p.gone = p.done || givesUp
 	return leads, p.done
 }
 
@@ -123,7 +146,7 @@ func (f *ferry) leave(ctx context.Context, p *passage) error {
 		f.waiting = slices.Delete(f.waiting, at, at+1)
 	}
 	f.mu.Unlock()
-	leads, done := f.flags(p)
+	leads, done := f.flags(p, true)
 	if leads {
 		f.trip(ctx)
 	}
@@ -149,6 +172,9 @@ func (f *ferry) trip(ctx context.Context) {
 	for _, p := range load {
 		p.done = true
 		p.rouse()
+		if !p.gone {
+			f.asleep++
+		}
 	}
 	f.under--
 	f.took = time.Since(begun)
