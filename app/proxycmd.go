@@ -128,7 +128,7 @@ func foreign(svc *service.Service, router http.Handler) http.Handler {
 func foreignBounds(s *proxySettings) web.ServerOptions {
 	o := s.common.ServerOptions()
 	o.Asterisk = true
-	o.ReadTimeout, o.WriteTimeout = -1, -1 // see web.Stall
+	o.ReadTimeout, o.WriteTimeout = -1, quiet // see web.Stall
 	return o
 }
 

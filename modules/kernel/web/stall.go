@@ -8,12 +8,12 @@ import (
 
 // Stall ends an exchange whose client neither sends nor takes anything for limit. Bodies
 // and answers of any length may take any time as long as they move: it is for servers
-// without a ReadTimeout and a WriteTimeout, which streams would run into.
+// without a ReadTimeout, which streams would run into, and with limit as WriteTimeout,
+// which it puts off.
 func Stall(limit time.Duration) Middleware {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			out := &moving{ResponseWriter: w, control: http.NewResponseController(w), limit: limit}
-			out.extend()
+			out := &moving{ResponseWriter: w, control: http.NewResponseController(w), limit: limit, last: time.Now()}
 			if r.Body != nil && r.Body != http.NoBody {
 				in := &coming{ReadCloser: r.Body, control: out.control, limit: limit}
 				again := *r

@@ -26,7 +26,7 @@ func TestStall(t *testing.T) {
 		time.Sleep(3 * stallLimit)
 		left <- r.Context().Err() != nil
 		_, _ = io.WriteString(w, "done")
-	})), web.ServerOptions{ReadTimeout: -1, WriteTimeout: -1})
+	})), web.ServerOptions{ReadTimeout: -1, WriteTimeout: stallLimit})
 	conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", addr)
 	if err != nil {
 		t.Fatal(err)
@@ -70,7 +70,7 @@ func TestStalledReader(t *testing.T) {
 			_, err = w.Write(block)
 		}
 		wrote <- err
-	})), web.ServerOptions{ReadTimeout: -1, WriteTimeout: -1})
+	})), web.ServerOptions{ReadTimeout: -1, WriteTimeout: stallLimit})
 	conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", addr)
 	if err != nil {
 		t.Fatal(err)
