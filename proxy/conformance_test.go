@@ -63,6 +63,7 @@ func conformances() []conformance {
 		{name: "chunk extensions", sent: post + "Transfer-Encoding: chunked\r\n\r\n3;a=\"b\"\r\nabc\r\n0;x\r\n\r\n", line: "POST /a HTTP/1.1", fields: "Transfer-Encoding: chunked\r\n", body: "3\r\nabc\r\n0\r\n\r\n"},
 		{name: "headers that the connection names", sent: get + "Connection: X-Secret, X-Forwarded-For\r\nX-Secret: 1\r\nKeep-Alive: 1\r\nProxy-Connection: x\r\n\r\n", line: "GET /a HTTP/1.1"},
 		{name: "h2c", sent: get + "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\n", line: "GET /a HTTP/1.1"},
+		{name: "a trace", sent: get + "Traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01\r\nTracestate: a=1\r\n\r\n", line: "GET /a HTTP/1.1", fields: "Traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01\r\nTracestate: a=1\r\n"},
 		{name: "claims about hops", sent: get + "X-Forwarded-For: 6.6.6.6\r\nX-Forwarded-Port: 1\r\nForwarded: for=6.6.6.6\r\n\r\n", line: "GET /a HTTP/1.1"},
 		{name: "Expect something else", sent: post + "Expect: a-pony\r\nContent-Length: 1\r\n\r\nx", status: 417},
 	}
