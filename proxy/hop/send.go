@@ -75,7 +75,9 @@ func (s *sender) copy() error {
 	for left := x.r.ContentLength; ; {
 		s.idle.Store(true)
 		n, err := x.c.Stream.Read(buf[chunkRoom : chunkRoom+sendBuffer])
-		s.idle.Store(false)
+		if err == nil || errors.Is(err, io.EOF) { // else it stays the client's, also until run has noted why
+			s.idle.Store(false)
+		}
 		left -= int64(n)
 		switch {
 		case err == nil:
