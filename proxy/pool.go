@@ -233,7 +233,8 @@ func (p *pool) try(x *instance, w http.ResponseWriter, r *http.Request, b *backe
 }
 
 // itsFault tells whether a failure counts against an instance: it took no connection,
-// broke off before an answer, or gave none in time. An answer is none; nor is what may be the client's doing.
+// broke off before an answer, or gave none in time. An answer is none; nor is what may be
+// the client's doing.
 func itsFault(r *http.Request, held *body, err error) bool {
 	var ours *errs.Error
 	if errors.As(err, &ours) || errors.Is(r.Context().Err(), context.Canceled) {
