@@ -13,6 +13,7 @@ import (
 	"banyan/modules/kernel/web"
 	"banyan/modules/reservations/reservationshttp"
 	"banyan/modules/reservations/reservationslocal"
+	"banyan/proxy"
 )
 
 // flightsAway is what the monolith does about flights that are handed over to a service
@@ -27,20 +28,19 @@ type flightsAway struct {
 }
 
 // gather makes the handler of requests about many flights, which asks both stores.
-func (f *flightsAway) gather(away string) http.Handler {
+func (f *flightsAway) gather(away proxy.Away) http.Handler {
 	r := web.NewRouter()
-	side := flightshttp.NewClient(away, web.NewTransport(web.TransportOptions{}))
+	side := flightshttp.NewClient(away.URL, away.Over)
 	flightshttp.Mount(r, flightssplit.New(f.banyan.flights, side, flightssplit.Options{}))
 	return r
 }
 
 // follow keeps up, until ctx ends, what flights and reservations know of the other store:
 // the aircraft that were configured there, and the flights that were changed there.
-func (f *flightsAway) follow(ctx context.Context, away string) {
-	transport := web.NewTransport(web.TransportOptions{})
+func (f *flightsAway) follow(ctx context.Context, away proxy.Away) {
 	c := &copies{
-		reference: f.banyan.flights.Copier(flightshttp.NewClient(away, transport)),
-		events:    f.banyan.reservations.Feed(reservationslocal.FlightsAway, reservationshttp.NewFlightEvents(away, transport)),
+		reference: f.banyan.flights.Copier(flightshttp.NewClient(away.URL, away.Over)),
+		events:    f.banyan.reservations.Feed(reservationslocal.FlightsAway, reservationshttp.NewFlightEvents(away.URL, away.Over)),
 	}
 	f.show(c)
 	defer f.hide(c)

@@ -37,7 +37,7 @@ func TestPlaybookExtractFlights(t *testing.T) {
 	}
 	service.stop(t) // what the page asks of a person
 	service.start(t, "--listen", addr, "--mysql-dsn", a.as(flights, own), "--home-url", s.url)
-	if err := os.WriteFile(routes+".new", fmt.Appendf(nil, movableFlights, addr), 0o600); err != nil {
+	if err := os.WriteFile(routes+".new", fmt.Appendf(nil, movableFlights, freeAddr(t), addr), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.Rename(routes+".new", routes); err != nil {

@@ -21,7 +21,7 @@ import (
 const movableFlights = `version: 1
 backends:
   monolith: { kind: inproc, store: monolith }
-  flights:  { kind: http, url: "http://%s", store: flights, timeout: 10s }
+  flights:  { kind: http, urls: [ "http://%s", "http://%s" ], store: flights, timeout: 10s }
 routes:
   - id: flights
     match:
@@ -38,13 +38,14 @@ routes:
 // TestShiftFlightsUnderLoad hands every flight over to a service with a schema of its own,
 // and home again, while customers search and look. Not one request may fail, and every
 // search finds what it found before. Flights that are scheduled there can be sold here.
+// The service's first address is dead, which nobody may notice.
 func TestShiftFlightsUnderLoad(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it builds the programs")
 	}
 	addr := freeAddr(t)
 	routes := filepath.Join(t.TempDir(), "routes.yaml")
-	if err := os.WriteFile(routes, fmt.Appendf(nil, movableFlights, addr), 0o600); err != nil {
+	if err := os.WriteFile(routes, fmt.Appendf(nil, movableFlights, freeAddr(t), addr), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	s := serveIn(t, "--mysql-dsn", dbtest.MySQLDSN(t), "--sample-data", "--routes", routes,

@@ -83,8 +83,8 @@ func (b *banyan) handover(svc *service.Service, d *data, s *serveSettings) proxy
 			flightsData:      b.flights.Participant(),
 			reservationsData: b.reservations.Participant(),
 		},
-		Gather: map[string]func(string) http.Handler{flightsData: away.gather},
-		Follow: map[string]func(context.Context, string){flightsData: away.follow},
+		Gather: map[string]func(proxy.Away) http.Handler{flightsData: away.gather},
+		Follow: map[string]func(context.Context, proxy.Away){flightsData: away.follow},
 	}
 }
 

@@ -3,6 +3,7 @@ package proxy
 import (
 	"crypto/tls"
 	"errors"
+	"io"
 	"net"
 	"net/http"
 	"net/url"
@@ -24,45 +25,91 @@ type anyInstance struct {
 	over   *http.Transport
 }
 
-// RoundTrip implements http.RoundTripper. The request's scheme and host do not matter.
-func (a *anyInstance) RoundTrip(r *http.Request) (*http.Response, error) {
-	b, p, x := a.choose()
-	to := *r.URL
-	at := b.URL
-	if x != nil {
-		at = x.url
+// RoundTrip implements http.RoundTripper. The request's scheme and host do not matter. One
+// whose instance cannot be reached goes to another: it was not sent.
+func (a *anyInstance) RoundTrip(r *http.Request) (resp *http.Response, err error) {
+	b, p := a.backend()
+	if p == nil {
+		return a.send(r, b, b.URL)
+	}
+	if r.Body != nil && r.Body != http.NoBody {
+		again, kept := *r, &keptBody{ReadCloser: r.Body}
+		again.Body, r = kept, &again
+		defer kept.release()
+	}
+	var tried balance.Set
+	for range maxTries {
+		i := p.choose(tried)
+		if i < 0 {
+			break
+		}
+		x := p.instances[i]
 		x.underway.Add(1)
-		defer x.underway.Add(-1)
-	}
-	target, err := url.Parse(at) // judged by package routes
-	if err != nil {
-		return nil, err
-	}
-	to.Scheme, to.Host = target.Scheme, target.Host
-	again := *r
-	again.URL, again.Host = &to, ""
-	resp, err := a.transport(b).RoundTrip(&again)
-	var dial *net.OpError
-	switch {
-	case x == nil:
-	case err == nil:
-		p.passed(x)
-	case r.Context().Err() == nil && errors.As(err, &dial) && dial.Op == "dial":
-		p.against(x, err, balance.Record.Fail)
+		resp, err = a.send(r, b, x.url)
+		x.underway.Add(-1)
+		var dial *net.OpError
+		unsent := errors.As(err, &dial) && dial.Op == "dial" && r.Context().Err() == nil
+		switch {
+		case err == nil:
+			p.passed(x)
+		case unsent:
+			p.against(x, err, balance.Record.Fail)
+		}
+		if !unsent {
+			break
+		}
+		tried = tried.With(i)
 	}
 	return resp, err
 }
 
-// choose gives the backend that is in force with an instance of it, or the one that will
-// be, with none.
-func (a *anyInstance) choose() (*routes.Backend, *pool, *instance) {
+// keptBody stays open until it is released, for another instance may be sent it.
+type keptBody struct {
+	io.ReadCloser
+	mu               sync.Mutex
+	closed, released bool
+}
+
+// Close implements io.Closer.
+func (k *keptBody) Close() error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.closed = true; k.released {
+		return k.ReadCloser.Close()
+	}
+	return nil
+}
+
+func (k *keptBody) release() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.released = true; k.closed {
+		_ = k.ReadCloser.Close() // of a request that is over
+	}
+}
+
+// backend gives the one that is in force and its instances, or the one that will be, with
+// none.
+func (a *anyInstance) backend() (*routes.Backend, *pool) {
 	a.router.mu.Lock()
 	b := a.router.backends[a.first.Name]
 	a.router.mu.Unlock()
 	if b == nil || b.pool == nil {
-		return &a.first, nil, nil
+		return &a.first, nil
 	}
-	return &b.Backend, b.pool, b.pool.instances[b.pool.choose(0)]
+	return &b.Backend, b.pool
+}
+
+// send sends the request to the instance at a base URL.
+func (a *anyInstance) send(r *http.Request, b *routes.Backend, base string) (*http.Response, error) {
+	target, err := url.Parse(base) // judged by package routes
+	if err != nil {
+		return nil, err
+	}
+	to, again := *r.URL, *r
+	to.Scheme, to.Host = target.Scheme, target.Host
+	again.URL, again.Host = &to, ""
+	return a.transport(b).RoundTrip(&again)
 }
 
 // transport keeps connections for as long as the authorities stay the same.

@@ -25,17 +25,23 @@ type Handover struct {
 	// stateful route gives its participant.
 	Participants map[string]kernel.Participant
 	// Gather makes the handler of requests that are about no single bucket, such as
-	// searches, by participant: it asks both sides, the extracted one at its URL, and puts
-	// their parts together. Without it such requests are asked of one side, then the other.
-	Gather map[string]func(away string) http.Handler
-	// Follow keeps the copies up to date that home has of the data of the extracted side at
-	// the URL, by participant, until ctx ends. It runs while a route to that side is in
-	// force.
-	Follow map[string]func(ctx context.Context, away string)
+	// searches, by participant: it asks both sides, and puts their parts together. Without
+	// it such requests are asked of one side, then the other.
+	Gather map[string]func(away Away) http.Handler
+	// Follow keeps the copies up to date that home has of the data of the extracted side,
+	// by participant, until ctx ends. It runs while a route to that side is in force.
+	Follow map[string]func(ctx context.Context, away Away)
 	// Token is shown to participants elsewhere, "" for none.
 	Token string
 	// AcceptDataLoss lets a store become owner that may lose what it acknowledged.
 	AcceptDataLoss bool
+}
+
+// Away is how the extracted side of a stateful route is called: at the base of URL, over a
+// transport that goes to any fit instance by the backend's authorities.
+type Away struct {
+	URL  string
+	Over http.RoundTripper
 }
 
 // mover knows who owns the buckets of a stateful route, and moves them. It outlives
@@ -46,6 +52,7 @@ type mover struct {
 	wait        routes.Stateful
 	coordinator *handover.Coordinator
 	owners      *handover.Map
+	away        Away
 	gather      http.Handler               // nil: none
 	waiters     [bucket.Count]atomic.Int32 // requests that wait for a bucket
 	waiting     atomic.Int64               // all of them
@@ -133,8 +140,9 @@ func (p *Router) newMover(c *routes.Config, r routes.Route, s moverSettings) (*m
 		return nil, err
 	}
 	m.owners = m.coordinator.Map()
+	m.away = Away{URL: s.awayURL, Over: p.over(c, s.away)}
 	if gather := p.handover.Gather[s.away]; gather != nil {
-		m.gather = gather(s.awayURL)
+		m.gather = gather(m.away)
 	}
 	return m, nil
 }
@@ -143,13 +151,19 @@ func (p *Router) newMover(c *routes.Config, r routes.Route, s moverSettings) (*m
 func (p *Router) side(c *routes.Config, name, participant string) (handover.Side, error) {
 	b, _ := c.Backend(name)
 	if b.Kind == routes.HTTP {
-		return handover.Side{Name: name, Participant: handoverhttp.NewClient(b.URL, participant, p.handover.Token, &anyInstance{router: p, first: b})}, nil
+		return handover.Side{Name: name, Participant: handoverhttp.NewClient(b.URL, participant, p.handover.Token, p.over(c, name))}, nil
 	}
 	local := p.handover.Participants[participant]
 	if local == nil {
 		return handover.Side{}, errs.E(errs.Unsafe, "this process has no store that can hand over the buckets of %s", participant)
 	}
 	return handover.Side{Name: name, Participant: local}, nil
+}
+
+// over is the way to a backend's instances.
+func (p *Router) over(c *routes.Config, name string) http.RoundTripper {
+	b, _ := c.Backend(name)
+	return &anyInstance{router: p, first: b}
 }
 
 // desired tells a mover what the weights in force ask for.
@@ -204,7 +218,7 @@ func (p *Router) watchMovers(ctx context.Context, loops *sync.WaitGroup) {
 			running[m] = stop
 			loops.Go(func() { p.move(own, m) })
 			if follow := p.handover.Follow[m.settings.away]; follow != nil {
-				loops.Go(func() { follow(own, m.settings.awayURL) })
+				loops.Go(func() { follow(own, m.away) })
 			}
 		}
 		select {
