@@ -49,6 +49,13 @@ func TestServes(t *testing.T) {
 		{"on Redis", func(t *testing.T) []string {
 			return []string{"BANYAN_REDIS_ADDR=" + dbtest.StartRedis(t).Addr, "BANYAN_FLIGHTS_URL=" + events(t), "BANYAN_OWN=true"}
 		}, 201},
+		{"on Redis by TLS", func(t *testing.T) []string {
+			addr, cert, key := dbtest.SecureRedis(t)
+			return []string{
+				"BANYAN_REDIS_ADDR=" + addr, "BANYAN_REDIS_TLS=true", "BANYAN_REDIS_CA=" + cert, "BANYAN_REDIS_CERT=" + cert, "BANYAN_REDIS_KEY=" + key,
+				"BANYAN_FLIGHTS_URL=" + events(t), "BANYAN_OWN=true",
+			}
+		}, 201},
 		{"on a Redis to which nothing was handed over yet", func(t *testing.T) []string {
 			return []string{"BANYAN_REDIS_ADDR=" + dbtest.StartRedis(t).Addr, "BANYAN_FLIGHTS_URL=" + events(t)}
 		}, 421},
@@ -121,6 +128,9 @@ func TestBadSettings(t *testing.T) {
 	}{
 		{"no store", nil, 2, "there is no store"},
 		{"two stores", []string{"BANYAN_MYSQL_DSN=u:hush@tcp(h:1)/b", "BANYAN_REDIS_ADDR=h:1"}, 2, "keep one"},
+		{"files for a Redis without TLS", []string{"BANYAN_REDIS_ADDR=h:1", "BANYAN_REDIS_CA=ca.pem"}, 2, "without --redis-tls"},
+		{"authorities that are not there", []string{"BANYAN_REDIS_ADDR=h:1", "BANYAN_REDIS_TLS=true", "BANYAN_REDIS_CA=none.pem"}, 2, "none.pem"},
+		{"half a pair for Redis", []string{"BANYAN_REDIS_ADDR=h:1", "BANYAN_REDIS_TLS=true", "BANYAN_REDIS_CERT=c.pem"}, 2, "belong together"},
 		{"Redis alone", []string{"BANYAN_REDIS_ADDR=h:1"}, 2, "--flights-url is missing"},
 		{"not a DSN", []string{"BANYAN_MYSQL_DSN=u:hush@h"}, 2, service.DSNForm},
 		{"not an address", []string{"BANYAN_MYSQL_DSN=u:hush@tcp(h:1)/b", "BANYAN_FLIGHTS_URL=127.0.0.1:8081"}, 2, "--flights-url"},

@@ -28,7 +28,11 @@ func (s settings) open(ctx context.Context) (seats *reservationslocal.Service, d
 }
 
 func (s settings) openRedis(ctx context.Context, o reservationslocal.Options) (*reservationslocal.Service, func() error, error) {
-	db, err := redisdb.Open(ctx, redisdb.Options{Addrs: *s.redis, Username: *s.redisUser, Password: *s.redisPassword})
+	secure, err := s.redisFiles.config(*s.redisTLS)
+	if err != nil {
+		return nil, nil, err
+	}
+	db, err := redisdb.Open(ctx, redisdb.Options{Addrs: *s.redis, Username: *s.redisUser, Password: *s.redisPassword, TLS: secure})
 	if err != nil {
 		return nil, nil, err
 	}

@@ -1,55 +1,21 @@
 package service_test
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/pem"
 	"io"
-	"math/big"
-	"net"
 	"net/http"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/spf13/pflag"
 
+	"banyan/modules/kernel/certtest"
 	"banyan/modules/kernel/config"
 	"banyan/modules/kernel/service"
 )
-
-// writePair writes a certificate for 127.0.0.1 with a serial number, and its key.
-func writePair(t *testing.T, dir string, serial int64, until time.Time) (certFile, keyFile string) {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(serial), NotBefore: time.Now().Add(-48 * time.Hour), NotAfter: until,
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true,
-	}
-	cert, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	private, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	certFile, keyFile = filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
-	for file, block := range map[string]*pem.Block{certFile: {Type: "CERTIFICATE", Bytes: cert}, keyFile: {Type: "PRIVATE KEY", Bytes: private}} {
-		if err := os.WriteFile(file, pem.EncodeToMemory(block), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return certFile, keyFile
-}
 
 // judge gives settings and what is wrong with them.
 func judge(args ...string) (*service.Settings, error) {
@@ -64,9 +30,9 @@ func judge(args ...string) (*service.Settings, error) {
 }
 
 func TestCertificateIsChecked(t *testing.T) {
-	certFile, keyFile := writePair(t, t.TempDir(), 1, time.Now().Add(time.Hour))
-	_, otherKey := writePair(t, t.TempDir(), 2, time.Now().Add(time.Hour))
-	oldCert, oldKey := writePair(t, t.TempDir(), 3, time.Now().Add(-24*time.Hour))
+	certFile, keyFile := certtest.WritePair(t, t.TempDir(), 1, time.Now().Add(time.Hour))
+	_, otherKey := certtest.WritePair(t, t.TempDir(), 2, time.Now().Add(time.Hour))
+	oldCert, oldKey := certtest.WritePair(t, t.TempDir(), 3, time.Now().Add(-24*time.Hour))
 	for _, c := range []struct{ cert, key, want string }{
 		{"", "", ""},
 		{certFile, keyFile, ""},
@@ -88,7 +54,7 @@ func TestCertificateIsChecked(t *testing.T) {
 // without a restart; what is no certificate is not.
 func TestTLS(t *testing.T) {
 	dir := t.TempDir()
-	certFile, keyFile := writePair(t, dir, 1, time.Now().Add(time.Hour))
+	certFile, keyFile := certtest.WritePair(t, dir, 1, time.Now().Add(time.Hour))
 	s, err := judge("--tls-cert", certFile, "--tls-key", keyFile)
 	if err != nil {
 		t.Fatal(err)
@@ -127,7 +93,7 @@ func TestTLS(t *testing.T) {
 	if _, serial := shake(address, &tls.Config{}); serial != 1 {
 		t.Errorf("a bad file serves %d", serial)
 	}
-	writePair(t, dir, 2, time.Now().Add(time.Hour))
+	certtest.WritePair(t, dir, 2, time.Now().Add(time.Hour))
 	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(50 * time.Millisecond) {
 		if _, serial := shake(address, &tls.Config{}); serial == 2 {
 			break
