@@ -58,9 +58,14 @@ func (s *importSettings) check(p *config.Problems) {
 
 func (c *cli) newImportCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "import", Short: "Bring in flights from elsewhere", Args: argument(),
+		Use: "import", Short: "Bring in flights and reservations from elsewhere", Args: argument(),
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
+	cmd.AddCommand(c.newImportOptdCommand(), c.newImportBookCommand())
+	return cmd
+}
+
+func (c *cli) newImportOptdCommand() *cobra.Command {
 	sub := &cobra.Command{
 		Use: "optd DIR", Args: argument("DIR"),
 		Short: "Import airports, airlines, aircraft and flights from an OpenTravelData folder",
@@ -75,8 +80,7 @@ func (c *cli) newImportCommand() *cobra.Command {
 	sub.Flags().StringVar(&s.report, "report", "", "file for all lines that were left out")
 	c.checks[sub] = s.check
 	sub.RunE = func(cmd *cobra.Command, args []string) error { return importOptd(cmd, s, args[0]) }
-	cmd.AddCommand(sub)
-	return cmd
+	return sub
 }
 
 func importOptd(cmd *cobra.Command, s *importSettings, dir string) (err error) {
@@ -102,9 +106,7 @@ func importOptd(cmd *cobra.Command, s *importSettings, dir string) (err error) {
 		Problem: func(p optd.Problem) { keep.line(p, cmd.ErrOrStderr()) },
 	})
 	bar.end()
-	if more := keep.count - shownProblems; more > 0 {
-		_, _ = fmt.Fprintf(cmd.ErrOrStderr(), "… and %d more lines; --report FILE keeps them all\n", more)
-	}
+	keep.more(cmd.ErrOrStderr())
 	if err != nil {
 		return err
 	}
@@ -179,12 +181,19 @@ func openReport(name string) (*problemReport, error) {
 	return &problemReport{file: f, out: bufio.NewWriter(f)}, nil
 }
 
-func (r *problemReport) line(p optd.Problem, shown io.Writer) {
+func (r *problemReport) line(p fmt.Stringer, shown io.Writer) {
 	if r.count++; r.count <= shownProblems {
 		_, _ = fmt.Fprintln(shown, p)
 	}
 	if r.out != nil {
 		_, _ = fmt.Fprintln(r.out, p) // an error stays with the writer until Flush
+	}
+}
+
+// more tells how many were not shown.
+func (r *problemReport) more(shown io.Writer) {
+	if more := r.count - shownProblems; more > 0 {
+		_, _ = fmt.Fprintf(shown, "… and %d more lines; --report FILE keeps them all\n", more)
 	}
 }
 

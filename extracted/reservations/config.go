@@ -4,6 +4,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"banyan/modules/kernel/config"
+	"banyan/modules/kernel/redisdb"
 	"banyan/modules/kernel/service"
 )
 
@@ -17,10 +18,7 @@ type settings struct {
 	dsn            *string
 	migrate        *bool
 	redis          *string
-	redisUser      *string
-	redisPassword  *string
-	redisTLS       *bool
-	redisFiles     redisFiles
+	redisFlags     *redisdb.Flags
 	redisNamespace *string
 	own            *bool
 	acceptDataLoss *bool
@@ -36,10 +34,7 @@ func addFlags(fs *pflag.FlagSet) settings {
 		dsn:            config.Secret(fs, "mysql-dsn", "MySQL or MariaDB as "+service.DSNForm+"; …/banyan makes the schema banyan_reservations, which a monolith with the same DSN shares"),
 		migrate:        fs.Bool("migrate", true, "bring the MySQL schema up to date at the start"),
 		redis:          fs.String("redis-addr", "", "Redis as host:port; several, separated by commas, are the seeds of a Cluster"),
-		redisUser:      fs.String("redis-user", "", "user at the Redis"),
-		redisPassword:  config.Secret(fs, "redis-password", "password at the Redis"),
-		redisTLS:       fs.Bool("redis-tls", false, "reach the Redis by TLS; its certificate is judged by the system's authorities unless --redis-ca is given"),
-		redisFiles:     addRedisFiles(fs),
+		redisFlags:     redisdb.AddFlags(fs),
 		redisNamespace: fs.String("redis-namespace", "r", "what the names of all keys in Redis begin with"),
 		own:            fs.Bool("own", false, "make a store that was never used the owner of every flight; without it, flights are handed over to it"),
 		acceptDataLoss: fs.Bool("accept-data-loss", false, "run on a server that acknowledges writes before they are on disk"),
@@ -64,7 +59,7 @@ func (s settings) check(p *config.Problems) {
 	case *s.flights == "":
 		p.Add("--flights-url is missing: a Redis shares no copy of flights with anyone, so its service must follow their events")
 	}
-	s.redisFiles.check(p, *s.redisTLS)
+	s.redisFlags.Check(p)
 	service.CheckURL(p, "flights-url", *s.flights, "http://127.0.0.1:8081")
 	service.CheckURL(p, "flights-away-url", *s.flightsAway, "http://127.0.0.1:8081")
 	if *s.flightsAway != "" && *s.flights == "" {

@@ -28,11 +28,11 @@ func (s settings) open(ctx context.Context) (seats *reservationslocal.Service, d
 }
 
 func (s settings) openRedis(ctx context.Context, o reservationslocal.Options) (*reservationslocal.Service, func() error, error) {
-	secure, err := s.redisFiles.config(*s.redisTLS)
+	reached, err := s.redisFlags.Options(*s.redis)
 	if err != nil {
 		return nil, nil, err
 	}
-	db, err := redisdb.Open(ctx, redisdb.Options{Addrs: *s.redis, Username: *s.redisUser, Password: *s.redisPassword, TLS: secure})
+	db, err := redisdb.Open(ctx, reached)
 	if err != nil {
 		return nil, nil, err
 	}
