@@ -2,6 +2,7 @@ package handover
 
 import (
 	"context"
+	"database/sql"
 	"time"
 
 	kernel "banyan/modules/kernel/handover"
@@ -18,27 +19,23 @@ type Purge struct {
 // Purgeable gives some of what has been waiting to be forgotten for a time, in groups of
 // at most MaxBuckets. Buckets that are moving are left out.
 func (j *Journal) Purgeable(ctx context.Context, retain time.Duration) ([]Purge, error) {
-	rows, err := j.db.Reader().QueryContext(ctx, "SELECT bucket, purge_store, purge_epoch FROM handover_buckets"+
-		" WHERE route=? AND phase='idle' AND purge_store<>'' AND purge_store<>owner AND purge_since<="+j.db.Dialect().NowMicros()+"-?"+
-		" ORDER BY purge_store, purge_epoch, bucket LIMIT ?", j.route, retain.Microseconds(), kernel.MaxBuckets)
-	if err != nil {
-		return nil, sqldb.Fail(err)
-	}
-	defer func() { _ = rows.Close() }()
 	var list []Purge
-	for rows.Next() {
+	err := sqldb.Each(ctx, j.db.Reader(), sqldb.Q(func(rows *sql.Rows) error {
 		var b int
 		var p Purge
 		if err := rows.Scan(&b, &p.Store, &p.Epoch); err != nil {
-			return nil, sqldb.Fail(err)
+			return err
 		}
 		if n := len(list); n == 0 || list[n-1].Store != p.Store || list[n-1].Epoch != p.Epoch {
 			list = append(list, p)
 		}
 		last := &list[len(list)-1]
 		last.Buckets = append(last.Buckets, b)
-	}
-	return list, sqldb.Fail(rows.Err())
+		return nil
+	}, "SELECT bucket, purge_store, purge_epoch FROM handover_buckets"+
+		" WHERE route=? AND phase='idle' AND purge_store<>'' AND purge_store<>owner AND purge_since<="+j.db.Dialect().NowMicros()+"-?"+
+		" ORDER BY purge_store, purge_epoch, bucket LIMIT ?", j.route, retain.Microseconds(), kernel.MaxBuckets))
+	return list, err
 }
 
 // Purged notes that a store has forgotten buckets. Those of which something newer is
@@ -122,20 +119,14 @@ func (j *Journal) RemovePin(ctx context.Context, bucket int) error {
 
 // Pins gives all pins of the route, in order of buckets.
 func (j *Journal) Pins(ctx context.Context) ([]Pin, error) {
-	rows, err := j.db.Reader().QueryContext(ctx, "SELECT bucket, owner, reason, set_at FROM handover_pins WHERE route=? ORDER BY bucket", j.route)
-	if err != nil {
-		return nil, sqldb.Fail(err)
-	}
-	defer func() { _ = rows.Close() }()
 	list := []Pin{}
-	for rows.Next() {
+	err := sqldb.Each(ctx, j.db.Reader(), sqldb.Q(func(rows *sql.Rows) error {
 		var p Pin
-		if err := rows.Scan(&p.Bucket, &p.Owner, &p.Reason, &p.SetAt); err != nil {
-			return nil, sqldb.Fail(err)
-		}
+		err := rows.Scan(&p.Bucket, &p.Owner, &p.Reason, &p.SetAt)
 		list = append(list, p)
-	}
-	return list, sqldb.Fail(rows.Err())
+		return err
+	}, "SELECT bucket, owner, reason, set_at FROM handover_pins WHERE route=? ORDER BY bucket", j.route))
+	return list, err
 }
 
 // Rescue gives buckets to the home by somebody's word that their owner is gone for good:

@@ -38,20 +38,11 @@ func (j *Journal) Snapshot(ctx context.Context, earlier *Snapshot) (*Snapshot, e
 	if _, err := s.index(home); err != nil {
 		return nil, err
 	}
-	rows, err := j.db.Reader().QueryContext(ctx,
-		"SELECT bucket, phase, owner, target, epoch, move, changed FROM handover_buckets WHERE route=? AND changed>?", j.route, since)
-	if err != nil {
-		return nil, sqldb.Fail(err)
-	}
-	defer func() { _ = rows.Close() }()
 	n := 0
-	for ; rows.Next(); n++ {
-		if err := s.scan(rows); err != nil {
-			return nil, sqldb.Fail(err)
-		}
-	}
-	if err := rows.Err(); err != nil {
-		return nil, sqldb.Fail(err)
+	err = sqldb.Each(ctx, j.db.Reader(), sqldb.Q(func(rows *sql.Rows) error { n++; return s.scan(rows) },
+		"SELECT bucket, phase, owner, target, epoch, move, changed FROM handover_buckets WHERE route=? AND changed>?", j.route, since))
+	if err != nil {
+		return nil, err
 	}
 	if earlier == nil && n != bucket.Count {
 		return nil, errs.E(errs.Internal, "the journal of route %s has %d buckets instead of %d", j.route, n, bucket.Count)
@@ -118,13 +109,8 @@ func (j *Journal) Move(ctx context.Context, id int64) (Move, error) {
 }
 
 func (j *Journal) moves(ctx context.Context, where string, args ...any) ([]Move, error) {
-	rows, err := j.db.Reader().QueryContext(ctx, "SELECT "+moveColumns+" FROM handover_moves WHERE route=?"+where, append([]any{j.route}, args...)...)
-	if err != nil {
-		return nil, sqldb.Fail(err)
-	}
-	defer func() { _ = rows.Close() }()
 	list := []Move{}
-	for rows.Next() {
+	err := sqldb.Each(ctx, j.db.Reader(), sqldb.Q(func(rows *sql.Rows) error {
 		var m Move
 		var kind, phase, outcome string
 		var micros int64
@@ -138,12 +124,13 @@ func (j *Journal) moves(ctx context.Context, where string, args ...any) ([]Move,
 			m.Phase, err = parsePhase(phase)
 		}
 		if err != nil {
-			return nil, sqldb.Fail(err)
+			return err
 		}
 		m.Kind, m.Outcome, m.Pause = Kind(kind), Outcome(outcome), time.Duration(micros)*time.Microsecond
 		list = append(list, m)
-	}
-	return list, sqldb.Fail(rows.Err())
+		return nil
+	}, "SELECT "+moveColumns+" FROM handover_moves WHERE route=?"+where, append([]any{j.route}, args...)...))
+	return list, err
 }
 
 // BucketsOf gives the buckets of a move that goes on, in their order.

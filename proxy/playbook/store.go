@@ -216,23 +216,16 @@ func (s *Store) Run(ctx context.Context, id string) (Run, error) {
 	if len(list) == 0 {
 		return Run{}, unknown(id)
 	}
-	rows, err := s.db.Reader().QueryContext(ctx,
-		"SELECT attempt, step, title, state, detail, output, actor, started_at, ended_at FROM playbook_steps WHERE run=? ORDER BY started_at, attempt", id)
-	if err != nil {
-		return Run{}, sqldb.Fail(err)
-	}
-	defer func() { _ = rows.Close() }()
 	run := list[0]
-	for rows.Next() {
+	err = sqldb.Each(ctx, s.db.Reader(), sqldb.Q(func(rows *sql.Rows) error {
 		var r Record
 		var started, ended int64
-		if err := rows.Scan(&r.Attempt, &r.Step, &r.Title, &r.State, &r.Detail, &r.Output, &r.Actor, &started, &ended); err != nil {
-			return Run{}, sqldb.Fail(err)
-		}
+		err := rows.Scan(&r.Attempt, &r.Step, &r.Title, &r.State, &r.Detail, &r.Output, &r.Actor, &started, &ended)
 		r.StartedAt, r.EndedAt = at(started), at(ended)
 		run.Steps = append(run.Steps, r)
-	}
-	return run, sqldb.Fail(rows.Err())
+		return err
+	}, "SELECT attempt, step, title, state, detail, output, actor, started_at, ended_at FROM playbook_steps WHERE run=? ORDER BY started_at, attempt", id))
+	return run, err
 }
 
 // Runs implements Journal.
@@ -244,13 +237,8 @@ func (s *Store) Runs(ctx context.Context, name string, limit int) ([]Run, error)
 }
 
 func (s *Store) runs(ctx context.Context, which string, args ...any) ([]Run, error) {
-	rows, err := s.db.Reader().QueryContext(ctx, "SELECT "+runColumns+", "+s.db.Dialect().NowMicros()+" FROM playbook_runs "+which, args...)
-	if err != nil {
-		return nil, sqldb.Fail(err)
-	}
-	defer func() { _ = rows.Close() }()
 	list := []Run{}
-	for rows.Next() {
+	err := sqldb.Each(ctx, s.db.Reader(), sqldb.Q(func(rows *sql.Rows) error {
 		r := Run{Steps: []Record{}}
 		var variables string
 		var started, seen, ended, now int64
@@ -260,13 +248,14 @@ func (s *Store) runs(ctx context.Context, which string, args ...any) ([]Run, err
 			err = json.Unmarshal([]byte(variables), &r.Variables)
 		}
 		if err != nil {
-			return nil, sqldb.Fail(err)
+			return err
 		}
 		r.StartedAt, r.SeenAt, r.EndedAt = at(started), at(seen), at(ended)
 		r.Quiet = time.Duration(max(0, now-seen) * int64(time.Microsecond)).Seconds()
 		list = append(list, r)
-	}
-	return list, sqldb.Fail(rows.Err())
+		return nil
+	}, "SELECT "+runColumns+", "+s.db.Dialect().NowMicros()+" FROM playbook_runs "+which, args...))
+	return list, err
 }
 
 // at reads a time of the database; the zero time when it has not come.

@@ -2,6 +2,7 @@ package promotion
 
 import (
 	"context"
+	"database/sql"
 	"encoding/json"
 	"fmt"
 	"time"
@@ -36,24 +37,20 @@ func (s *Store) Share(ctx context.Context, route, replica, stamp string, arms Ar
 // Shared gives what replicas wrote in the window of a stamp. Counts of a program that
 // counts otherwise are left out.
 func (s *Store) Shared(ctx context.Context, route, stamp string) (map[string]Arms, error) {
-	rows, err := s.db.Query(ctx, "SELECT replica, counts FROM promotion_counts WHERE route=? AND stamp=? ORDER BY replica LIMIT ?", route, stamp, MaxReplicas)
-	if err != nil {
-		return nil, sqldb.Fail(err)
-	}
-	defer func() { _ = rows.Close() }()
 	all := map[string]Arms{}
-	for rows.Next() {
+	err := sqldb.Each(ctx, s.db.Reader(), sqldb.Q(func(rows *sql.Rows) error {
 		var replica string
 		var counts []byte
 		if err := rows.Scan(&replica, &counts); err != nil {
-			return nil, sqldb.Fail(err)
+			return err
 		}
 		arms := Arms{}
 		if json.Unmarshal(counts, &arms) == nil {
 			all[replica] = arms
 		}
-	}
-	return all, sqldb.Fail(rows.Err())
+		return nil
+	}, "SELECT replica, counts FROM promotion_counts WHERE route=? AND stamp=? ORDER BY replica LIMIT ?", route, stamp, MaxReplicas))
+	return all, err
 }
 
 // Expire deletes what was written in other windows than that of the stamp, and by

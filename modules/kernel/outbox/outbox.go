@@ -67,20 +67,13 @@ func Read(ctx context.Context, db *sqldb.DB, stream, eventType string, since int
 	if eventType != "" {
 		query, args = query+" AND type=?", append(args, eventType)
 	}
-	rows, err := db.Reader().QueryContext(ctx, query+" ORDER BY seq LIMIT ?", append(args, limit)...)
-	if err != nil {
-		return nil, sqldb.Fail(err)
-	}
-	defer func() { _ = rows.Close() }()
 	var list []Event
-	for rows.Next() {
+	err := sqldb.Each(ctx, db.Reader(), sqldb.Q(func(rows *sql.Rows) error {
 		e, err := scan(rows)
-		if err != nil {
-			return nil, sqldb.Fail(err)
-		}
 		list = append(list, e)
-	}
-	return list, sqldb.Fail(rows.Err())
+		return err
+	}, query+" ORDER BY seq LIMIT ?", append(args, limit)...))
+	return list, err
 }
 
 // Seq finds the seq of an event; ok is false when the stream has none of that id.

@@ -125,22 +125,19 @@ func (s *Store) Configurations(ctx context.Context, ids []string) (map[string]Co
 	if len(missing) == 0 {
 		return found, nil
 	}
-	rows, err := s.db.Reader().QueryContext(ctx, "SELECT id, archetype, seats, economy, premium_economy, business, first_class"+
-		" FROM configurations WHERE id IN "+sqldb.Marks(1, len(missing)), anys(missing)...)
-	if err != nil {
-		return nil, sqldb.Fail(err)
-	}
-	defer func() { _ = rows.Close() }()
 	fresh := map[string]Configuration{}
-	for rows.Next() {
+	err := sqldb.Each(ctx, s.db.Reader(), sqldb.Q(func(rows *sql.Rows) error {
 		var c Configuration
-		if err := rows.Scan(&c.ID, &c.Archetype, &c.Seats, &c.Cabins[0], &c.Cabins[1], &c.Cabins[2], &c.Cabins[3]); err != nil {
-			return nil, sqldb.Fail(err)
-		}
+		err := rows.Scan(&c.ID, &c.Archetype, &c.Seats, &c.Cabins[0], &c.Cabins[1], &c.Cabins[2], &c.Cabins[3])
 		fresh[c.ID], found[c.ID] = c, c
+		return err
+	}, "SELECT id, archetype, seats, economy, premium_economy, business, first_class"+
+		" FROM configurations WHERE id IN "+sqldb.Marks(1, len(missing)), anys(missing)...))
+	if err != nil {
+		return nil, err
 	}
 	s.configs.put(fresh)
-	return found, sqldb.Fail(rows.Err())
+	return found, nil
 }
 
 // SeatMap gives the geometry of a configuration. errs: NotFound.

@@ -63,24 +63,18 @@ func (s *Store) learn(v *Served) {
 
 // readServed reads what is served, at one moment.
 func readServed(ctx context.Context, q sqlx.QueryerContext) (*Served, error) {
-	rows, err := q.QueryContext(ctx, "SELECT c.value, f.bucket, f.mode FROM counters c"+
-		" LEFT JOIN fences f ON f.route='"+Route+"' AND f.mode<>'sealed' WHERE c.name='fences'")
-	if err != nil {
-		return nil, sqldb.Fail(err)
-	}
-	defer func() { _ = rows.Close() }()
 	v := &Served{}
-	for rows.Next() {
+	err := sqldb.Each(ctx, q, sqldb.Q(func(rows *sql.Rows) error {
 		var b sql.NullInt64
 		var mode sql.NullString
-		if err := rows.Scan(&v.changes, &b, &mode); err != nil {
-			return nil, sqldb.Fail(err)
-		}
+		err := rows.Scan(&v.changes, &b, &mode)
 		v.add(b, mode)
-	}
+		return err
+	}, "SELECT c.value, f.bucket, f.mode FROM counters c"+
+		" LEFT JOIN fences f ON f.route='"+Route+"' AND f.mode<>'sealed' WHERE c.name='fences'"))
 	n := v.Buckets.Len()
 	v.all, v.none = n == bucket.Count, n == 0
-	return v, sqldb.Fail(rows.Err())
+	return v, err
 }
 
 func (v *Served) add(b sql.NullInt64, mode sql.NullString) {
@@ -171,18 +165,12 @@ func countedRows(ctx context.Context, q sqlx.QueryerContext, limit int, text str
 // refuse is the error for a bucket that is not served, with its fence as it is now.
 func (s *Store) refuse(ctx context.Context, b int) error {
 	f := handover.Fence{Bucket: b}
-	rows, err := s.db.Reader().QueryContext(ctx, "SELECT bucket,epoch,mode,seq FROM fences WHERE route=? AND bucket=?", Route, b)
+	err := sqldb.Each(ctx, s.db.Reader(), sqldb.Q(func(rows *sql.Rows) (err error) {
+		f, err = handoversql.ScanFence(rows)
+		return err
+	}, "SELECT bucket,epoch,mode,seq FROM fences WHERE route=? AND bucket=?", Route, b))
 	if err != nil {
-		return sqldb.Fail(err)
-	}
-	defer func() { _ = rows.Close() }()
-	for rows.Next() {
-		if f, err = handoversql.ScanFence(rows); err != nil {
-			return sqldb.Fail(err)
-		}
-	}
-	if err := rows.Err(); err != nil {
-		return sqldb.Fail(err)
+		return err
 	}
 	return handoversql.Misdirected(f)
 }

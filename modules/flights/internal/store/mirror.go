@@ -69,12 +69,12 @@ func nextMark(kind, last, then string) string {
 }
 
 func carriersAfter(ctx context.Context, db *sqldb.DB, key string) (list []flights.ReferenceCarrier, last string, err error) {
-	err = eachRow(ctx, db, func(r *sql.Rows) error {
+	err = sqldb.Each(ctx, db.Reader(), sqldb.Q(func(r *sql.Rows) error {
 		var c flights.ReferenceCarrier
 		err := r.Scan(&c.Code, &c.Name)
 		list = append(list, c)
 		return err
-	}, "SELECT code, name FROM carriers WHERE code>? ORDER BY code LIMIT ?", key, mirrorRows)
+	}, "SELECT code, name FROM carriers WHERE code>? ORDER BY code LIMIT ?", key, mirrorRows))
 	if len(list) == mirrorRows {
 		last = list[mirrorRows-1].Code
 	}
@@ -82,12 +82,12 @@ func carriersAfter(ctx context.Context, db *sqldb.DB, key string) (list []flight
 }
 
 func aircraftAfter(ctx context.Context, db *sqldb.DB, key string) (list []flights.ReferenceAircraft, last string, err error) {
-	err = eachRow(ctx, db, func(r *sql.Rows) error {
+	err = sqldb.Each(ctx, db.Reader(), sqldb.Q(func(r *sql.Rows) error {
 		var a flights.ReferenceAircraft
 		err := r.Scan(&a.Code, &a.Name, &a.Archetype)
 		list = append(list, a)
 		return err
-	}, "SELECT code, name, archetype FROM aircraft WHERE code>? ORDER BY code LIMIT ?", key, mirrorRows)
+	}, "SELECT code, name, archetype FROM aircraft WHERE code>? ORDER BY code LIMIT ?", key, mirrorRows))
 	if len(list) == mirrorRows {
 		last = list[mirrorRows-1].Code
 	}
@@ -95,7 +95,7 @@ func aircraftAfter(ctx context.Context, db *sqldb.DB, key string) (list []flight
 }
 
 func mapsAfter(ctx context.Context, db *sqldb.DB, key string) (list []flights.ReferenceConfiguration, last string, err error) {
-	err = eachRow(ctx, db, func(r *sql.Rows) error {
+	err = sqldb.Each(ctx, db.Reader(), sqldb.Q(func(r *sql.Rows) error {
 		var c flights.ReferenceConfiguration
 		var body []byte
 		if err := r.Scan(&c.ID, &c.Archetype, &c.Seats, &c.Version, &body); err != nil {
@@ -104,25 +104,11 @@ func mapsAfter(ctx context.Context, db *sqldb.DB, key string) (list []flights.Re
 		err := json.Unmarshal(body, &c.Map)
 		list = append(list, c)
 		return err
-	}, "SELECT id, archetype, seats, version, seat_map FROM configurations WHERE id>? ORDER BY id LIMIT ?", key, mirrorMaps)
+	}, "SELECT id, archetype, seats, version, seat_map FROM configurations WHERE id>? ORDER BY id LIMIT ?", key, mirrorMaps))
 	if len(list) == mirrorMaps {
 		last = list[mirrorMaps-1].ID
 	}
 	return list, last, err
-}
-
-func eachRow(ctx context.Context, db *sqldb.DB, each func(*sql.Rows) error, query string, args ...any) error {
-	rows, err := db.Reader().QueryContext(ctx, query, args...)
-	if err != nil {
-		return sqldb.Fail(err)
-	}
-	defer func() { _ = rows.Close() }()
-	for rows.Next() {
-		if err := each(rows); err != nil {
-			return sqldb.Fail(err)
-		}
-	}
-	return sqldb.Fail(rows.Err())
 }
 
 // Other names the other side, and tells which of its changes of reference data was copied
