@@ -87,7 +87,7 @@ func (s *Store) guess(sub store.Subject) (snapshot, bool) {
 	if sub.CustomerID != "" {
 		g.fields = append(g.fields, field{name: counts(sub.CustomerID), becomes: unchanged})
 	}
-	g.Now, g.Flight = now, &known.flight
+	g.Now, g.Flight = now, &known.flight // nobody writes to it
 	return g, true
 }
 

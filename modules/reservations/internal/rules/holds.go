@@ -38,7 +38,7 @@ func (p Policy) Hold(st store.State, g Geometry, in HoldInput) (out reservations
 	out = HoldView(h, st.Now)
 	out.Token = in.Token
 	c = store.Change{Put: put(h.Seats, heldBy(h)), Hold: &h, Event: "held"}
-	c.Record, err = in.record(st.Now, out)
+	c.Record, err = in.recordHold(st.Now, &out)
 	return out, c, err
 }
 
@@ -119,7 +119,7 @@ func Extend(st store.State, g Geometry, in ActionInput) (out reservations.Hold, 
 	h.Extensions++
 	out = HoldView(h, st.Now)
 	c = store.Change{Put: put(h.Seats, heldBy(h)), Hold: &h, Event: "extended"}
-	c.Record, err = in.record(st.Now, out)
+	c.Record, err = in.recordHold(st.Now, &out)
 	return out, c, err
 }
 
@@ -167,6 +167,6 @@ func Release(st store.State, in ActionInput) (out reservations.Hold, c store.Cha
 	h.Status = string(reservations.HoldReleased)
 	out = HoldView(h, st.Now)
 	c = store.Change{Free: mine(st, store.Held, h.HoldID, h.Seats), Hold: &h, Event: "released"}
-	c.Record, err = in.record(st.Now, out)
+	c.Record, err = in.recordHold(st.Now, &out)
 	return out, c, err
 }
