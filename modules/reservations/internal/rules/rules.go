@@ -136,14 +136,6 @@ func mine(st store.State, kind store.Kind, ref string, seats []string) []string 
 	return list
 }
 
-func put(seats []string, record store.Seat) map[string]store.Seat {
-	m := make(map[string]store.Seat, len(seats))
-	for _, s := range seats {
-		m[s] = record
-	}
-	return m
-}
-
 // sameToken compares in a time that does not depend on where the tokens differ.
 func sameToken(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1 }
 
