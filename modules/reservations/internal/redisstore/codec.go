@@ -29,8 +29,8 @@ func errDamaged(kind, record string) error {
 	return fmt.Errorf("redisstore: damaged %s record %q", kind, record)
 }
 
-// usual is enough for most records, in bytes: they are made on the stack.
-const usual = 512
+// ordinary is enough for most records, in bytes: they are made on the stack.
+const ordinary = 512
 
 func appendPart[T ~string | ~[]byte](to []byte, value T) []byte {
 	to = strconv.AppendInt(to, int64(len(value)), 10)
@@ -89,7 +89,7 @@ func number(text string, ok *bool) int64 {
 }
 
 func packSeat(s store.Seat) string {
-	var room [usual]byte
+	var room [ordinary]byte
 	b := append(room[:0], s.Kind...)
 	b = strconv.AppendInt(b, s.ExpiresAt, 10)
 	b = append(b, ',')
@@ -122,7 +122,7 @@ func list(text string) []string {
 }
 
 func packHold(h *store.Hold) string {
-	var room [usual]byte
+	var room [ordinary]byte
 	b := appendList(appendPart(room[:0], h.FlightID), h.Seats)
 	b = appendParts(appendNumber(b, h.ExpiresAt), h.Status, h.CustomerID, h.Token)
 	b = appendNumber(appendNumber(b, h.CreatedAt), int64(h.Extensions))
@@ -142,7 +142,7 @@ func unpackHold(id, record string) (*store.Hold, error) {
 }
 
 func packReservation(r *store.Reservation) string {
-	var room [usual]byte
+	var room [ordinary]byte
 	b := appendParts(appendList(appendPart(room[:0], r.FlightID), r.Seats), r.CustomerID, r.Status)
 	return string(appendParts(appendNumber(b, r.CreatedAt), r.HoldID, r.Related))
 }
@@ -160,7 +160,7 @@ func unpackReservation(id, record string) (*store.Reservation, error) {
 }
 
 func packRecord(r *idempotency.Record) string {
-	var room [usual]byte
+	var room [ordinary]byte
 	b := appendDigest(appendNumber(room[:0], r.CreatedAt), r.Fingerprint)
 	return string(appendPart(b, r.Answer))
 }
@@ -176,20 +176,24 @@ func unpackRecord(record string) (*idempotency.Record, error) {
 
 // packEvent describes a change that was decided at a time of the store.
 func packEvent(at int64, c store.Change) string {
-	ref := ""
+	var room [ordinary]byte
+	return string(appendParts(appendNumber(room[:0], at), c.Event, changed(c)))
+}
+
+// changed names the reservation or hold that a change writes.
+func changed(c store.Change) string {
 	switch {
 	case c.Reservation != nil:
-		ref = c.Reservation.ReservationID
+		return c.Reservation.ReservationID
 	case c.Hold != nil:
-		ref = c.Hold.HoldID
+		return c.Hold.HoldID
 	}
-	var room [usual]byte
-	return string(appendParts(appendNumber(room[:0], at), c.Event, ref))
+	return ""
 }
 
 // appendDigest appends a digest in hexadecimal, halved; "=" marks another text.
 func appendDigest(to []byte, text string) []byte {
-	var room [usual]byte
+	var room [ordinary]byte
 	raw, err := hex.AppendDecode(room[:0], []byte(text))
 	if err != nil || strings.ContainsAny(text, "ABCDEF") || (len(raw) > 0 && raw[0] == '=') {
 		return appendPart(to, "="+text)
@@ -211,7 +215,7 @@ func packFlight(f store.Flight) string {
 	if f.Open {
 		open = "1"
 	}
-	var room [usual]byte
+	var room [ordinary]byte
 	b := strconv.AppendInt(append(room[:0], open...), f.Seq, 10)
 	b = appendPart(append(b, ','), f.Configuration)
 	if designator, date := fromID(f.FlightID); designator != f.Designator || date != f.Date {
@@ -276,7 +280,7 @@ func unpackCounted(record string) (counted, error) {
 
 // pack leaves out what has expired; an empty record is "".
 func (c counted) pack(now int64) string {
-	var room [usual]byte
+	var room [ordinary]byte
 	b := room[:0]
 	for _, s := range c {
 		if s.expires <= now {
