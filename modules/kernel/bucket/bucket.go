@@ -48,7 +48,12 @@ func NewID(prefix string, b int) string {
 	for i := range tail {
 		tail[i] = alphabet[tail[i]%byte(len(alphabet))] // 32 letters: no letter is more likely
 	}
-	return fmt.Sprintf("%s%04d-%s", prefix, b, tail[:])
+	var room [idLength]byte
+	id := append(room[:0], prefix...)
+	for unit := Count / 10; unit > 0; unit /= 10 {
+		id = append(id, '0'+byte(b/unit%10))
+	}
+	return string(append(append(id, '-'), tail[:]...))
 }
 
 // idLength is a letter, four digits, a dash and sixteen characters.

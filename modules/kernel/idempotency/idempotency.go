@@ -72,8 +72,18 @@ func Fingerprint(operation string, arguments any) string {
 	if err != nil {
 		panic("idempotency: arguments that cannot be marshalled: " + err.Error())
 	}
-	sum := sha256.Sum256(append([]byte(operation+"\n"), body...))
-	return hex.EncodeToString(sum[:])
+	return Digest(operation, body)
+}
+
+// Digest is Fingerprint for arguments that are JSON already, the same as encoding/json
+// makes of them.
+func Digest(operation string, arguments []byte) string {
+	var room [512]byte
+	text := append(append(append(room[:0], operation...), '\n'), arguments...)
+	sum := sha256.Sum256(text)
+	var digits [2 * sha256.Size]byte
+	hex.Encode(digits[:], sum[:])
+	return string(digits[:])
 }
 
 // Check compares a stored record with the request at hand.

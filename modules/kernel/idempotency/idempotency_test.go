@@ -1,6 +1,7 @@
 package idempotency_test
 
 import (
+	"encoding/json"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -65,6 +66,28 @@ func TestFingerprintTellsRequestsApart(t *testing.T) {
 		record := idempotency.Record{Fingerprint: other}
 		if errs.CodeOf(record.Check(one)) != errs.KeyReused {
 			t.Error("another request passes for the recorded one")
+		}
+	}
+}
+
+// Fingerprints are stored, and compared by programs of other versions.
+func TestFingerprintStaysTheSame(t *testing.T) {
+	for name, c := range map[string]struct {
+		arguments string
+		want      string
+	}{
+		"short": {`{"seats":["1A"]}`, "7de059067567e95a85fef09b80c47bf1057fd98f561ed532831d99c8a55e9ad7"},
+		"long":  {`{"seats":["` + strings.Repeat("1A,", 500) + `"]}`, "d74c63d1026edd9b43e7173c0356e6b55ca70342b569416dc8c93a7c44c9e7fa"},
+	} {
+		var arguments map[string][]string
+		if err := json.Unmarshal([]byte(c.arguments), &arguments); err != nil {
+			t.Fatal(err)
+		}
+		if got := idempotency.Fingerprint("hold", arguments); got != c.want {
+			t.Errorf("%s: %s", name, got)
+		}
+		if got := idempotency.Digest("hold", []byte(c.arguments)); got != c.want {
+			t.Errorf("%s: its JSON has the digest %s", name, got)
 		}
 	}
 }

@@ -45,29 +45,24 @@ func scatter(t *testing.T, to store.Store, r *rand.Rand, flights []store.Flight)
 		kind, recorded, ttl := r.IntN(4), r.IntN(2) == 0, time.Duration(r.IntN(3)-1)*time.Hour
 		words := []string{pick(), pick(), pick()}
 		err := to.Update(t.Context(), sub, func(st store.State) (store.Change, error) {
-			c := store.Change{Event: "x", Put: map[string]store.Seat{}}
+			c := store.Change{Event: "x", Put: seats}
 			expires := st.Now + ttl.Microseconds()
-			record := store.Seat{Kind: store.Blocked, Ref: words[0]}
+			c.As = store.Seat{Kind: store.Blocked, Ref: words[0]}
 			switch kind {
 			case 0:
-				record = store.Seat{Kind: store.Held, Ref: hold, CustomerID: customer, ExpiresAt: expires}
+				c.As = store.Seat{Kind: store.Held, Ref: hold, CustomerID: customer, ExpiresAt: expires}
 				c.Hold = &store.Hold{
 					HoldID: hold, FlightID: f.FlightID, CustomerID: customer, Token: words[1], Seats: seats,
 					Status: "HELD", CreatedAt: st.Now, ExpiresAt: expires, Extensions: n % 4,
 				}
 			case 1:
-				record = store.Seat{Kind: store.Reserved, Ref: booking, CustomerID: customer}
+				c.As = store.Seat{Kind: store.Reserved, Ref: booking, CustomerID: customer}
 				c.Reservation = &store.Reservation{
 					ReservationID: booking, FlightID: f.FlightID, CustomerID: customer, Seats: seats,
 					Status: "CONFIRMED", CreatedAt: st.Now, HoldID: hold, Related: booking,
 				}
 			case 2:
 				c.Free, c.Put = seats, nil
-			}
-			for _, seat := range seats {
-				if c.Put != nil {
-					c.Put[seat] = record
-				}
 			}
 			if recorded {
 				c.Record = &idempotency.Record{Fingerprint: words[1], Answer: []byte(words[2]), CreatedAt: st.Now}

@@ -26,7 +26,7 @@ func (s *Service) Hold(ctx context.Context, r reservations.HoldRequest) (reserva
 	}
 	b := bucket.Of(r.FlightID)
 	in := rules.HoldInput{
-		Step:   rules.Step{Key: r.Key, Fingerprint: idempotency.Fingerprint("hold", r)},
+		Step:   rules.Step{Key: r.Key, Fingerprint: rules.HoldFingerprint(r)},
 		HoldID: bucket.NewID(bucket.HoldPrefix, b), Token: newToken(),
 		FlightID: r.FlightID, CustomerID: r.CustomerID, Seats: slices.Clone(r.Seats), TTL: ttl,
 	}

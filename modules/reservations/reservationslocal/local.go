@@ -7,6 +7,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"errors"
 	"time"
 
 	"banyan/modules/kernel/bucket"
@@ -109,28 +110,34 @@ func (s *Service) Tidy(ctx context.Context, every time.Duration, report func(err
 func (s *Service) update(ctx context.Context, sub store.Subject, decide func(store.State, rules.Geometry) (store.Change, error)) error {
 	const tries = 3 // the aircraft would have to change again and again
 	for range tries {
-		wanted := ""
 		err := s.store.Update(ctx, sub, func(st store.State) (store.Change, error) {
-			wanted = ""
-			var g rules.Geometry
-			if st.Flight != nil {
-				var known bool
-				if g, known = s.maps.cached(st.Flight.Configuration); !known {
-					wanted = st.Flight.Configuration
-					return store.Change{}, errs.E(errs.Unavailable, "the seat map is being fetched")
-				}
+			if st.Flight == nil {
+				return decide(st, nil)
+			}
+			g, known := s.maps.cached(st.Flight.Configuration)
+			if !known {
+				return store.Change{}, errs.E(errs.Unavailable, "the seat map is being fetched").Because(wanted(st.Flight.Configuration))
 			}
 			return decide(st, g)
 		})
-		if wanted == "" {
+		if err == nil {
+			return nil
+		}
+		var configuration wanted
+		if !errors.As(err, &configuration) {
 			return err
 		}
-		if _, err := s.maps.get(ctx, wanted); err != nil {
+		if _, err := s.maps.get(ctx, string(configuration)); err != nil {
 			return err
 		}
 	}
 	return errs.E(errs.Unavailable, "the flight's aircraft changes too often; try again")
 }
+
+// wanted is the configuration whose seat map a decision lacks.
+type wanted string
+
+func (w wanted) Error() string { return "the seat map " + string(w) + " is not in memory" }
 
 // geometryOf gives the seat map of a flight that was read; nil for no flight.
 func (s *Service) geometryOf(ctx context.Context, f *store.Flight) (rules.Geometry, error) {
@@ -144,7 +151,9 @@ func (s *Service) geometryOf(ctx context.Context, f *store.Flight) (rules.Geomet
 func newToken() string {
 	var random [16]byte
 	_, _ = rand.Read(random[:]) // never fails: crypto/rand aborts the process instead
-	return hex.EncodeToString(random[:])
+	var digits [2 * len(random)]byte
+	hex.Encode(digits[:], random[:])
+	return string(digits[:])
 }
 
 // holdBucket reads the bucket from a hold's id.

@@ -44,7 +44,7 @@ func (s *Store) putFlights(ctx context.Context, flights []store.Flight) error {
 	for _, f := range flights {
 		key := s.buckets[bucket.Of(f.FlightID)]
 		record := packFlight(f)
-		s.flights.Put(f.FlightID, knownFlight{record: record, flight: f})
+		s.flights.Put(f.FlightID, &knownFlight{record: record, flight: f})
 		byBucket[key] = append(byBucket[key], f.FlightID, f.Seq, record)
 		shard, field := s.number(f.Designator, f.Date)
 		byNumber[shard] = append(byNumber[shard], field, shorten(f))

@@ -140,7 +140,7 @@ func TestExpiryBetweenDecisionAndCommit(t *testing.T) {
 			return store.Change{}, late
 		}
 		time.Sleep(350 * time.Millisecond)
-		return store.Change{Put: map[string]store.Seat{"1A": {Kind: store.Reserved, Ref: "r1", CustomerID: "ann"}}, Event: "confirmed"}, nil
+		return store.Change{Put: []string{"1A"}, As: store.Seat{Kind: store.Reserved, Ref: "r1", CustomerID: "ann"}, Event: "confirmed"}, nil
 	})
 	if !errors.Is(err, late) || decisions != 2 {
 		t.Errorf("%d decisions, then %v", decisions, err)
@@ -174,12 +174,12 @@ func TestCounts(t *testing.T) {
 		t.Helper()
 		update(t, s, store.Subject{Bucket: b, HoldID: hold}, func(store.State) (store.Change, error) { return c, nil })
 	}
-	change("h1A", store.Change{Put: map[string]store.Seat{"1A": {Kind: store.Reserved, Ref: "r", CustomerID: "ann"}}})
+	change("h1A", store.Change{Put: []string{"1A"}, As: store.Seat{Kind: store.Reserved, Ref: "r", CustomerID: "ann"}})
 	expect("after a sale", 2)
 	change("h1B", store.Change{Free: []string{"1B"}})
 	expect("after a release", 1)
 	now := read(t, s, store.Subject{Bucket: b, FlightID: f.FlightID}).Now
-	change("h1C", store.Change{Put: map[string]store.Seat{"1C": {Kind: store.Held, Ref: "h1C", CustomerID: "ann", ExpiresAt: now + 50_000}}})
+	change("h1C", store.Change{Put: []string{"1C"}, As: store.Seat{Kind: store.Held, Ref: "h1C", CustomerID: "ann", ExpiresAt: now + 50_000}})
 	expect("after a short extension", 1)
 	time.Sleep(60 * time.Millisecond)
 	expect("after expiry", 0)

@@ -29,20 +29,37 @@ func errDamaged(kind, record string) error {
 	return fmt.Errorf("redisstore: damaged %s record %q", kind, record)
 }
 
-func parts(values ...string) string {
-	size := 0
+// ordinary is enough for most records, in bytes: they are made on the stack.
+const ordinary = 512
+
+func appendPart[T ~string | ~[]byte](to []byte, value T) []byte {
+	to = strconv.AppendInt(to, int64(len(value)), 10)
+	return append(append(to, ':'), value...)
+}
+
+func appendParts(to []byte, values ...string) []byte {
 	for _, v := range values {
-		size += len("9999:") + len(v)
+		to = appendPart(to, v)
 	}
-	var b strings.Builder
-	b.Grow(size)
+	return to
+}
+
+func appendNumber(to []byte, n int64) []byte {
 	var digits [20]byte
-	for _, v := range values {
-		_, _ = b.Write(strconv.AppendInt(digits[:0], int64(len(v)), 10))
-		_ = b.WriteByte(':')
-		_, _ = b.WriteString(v)
+	return appendPart(to, strconv.AppendInt(digits[:0], n, 10))
+}
+
+// appendList appends seats as one part.
+func appendList(to []byte, seats []string) []byte {
+	var room [48]byte
+	text := room[:0]
+	for i, s := range seats {
+		if i > 0 {
+			text = append(text, ',')
+		}
+		text = append(text, s...)
 	}
-	return b.String()
+	return appendPart(to, text)
 }
 
 // split takes n parts off a record; ok is false unless exactly n are there.
@@ -72,8 +89,8 @@ func number(text string, ok *bool) int64 {
 }
 
 func packSeat(s store.Seat) string {
-	b := make([]byte, 0, 24+len(s.Ref)+len(s.CustomerID))
-	b = append(b, s.Kind...)
+	var room [ordinary]byte
+	b := append(room[:0], s.Kind...)
 	b = strconv.AppendInt(b, s.ExpiresAt, 10)
 	b = append(b, ',')
 	b = strconv.AppendInt(b, int64(len(s.Ref)), 10)
@@ -105,8 +122,11 @@ func list(text string) []string {
 }
 
 func packHold(h *store.Hold) string {
-	return parts(h.FlightID, strings.Join(h.Seats, ","), itoa(h.ExpiresAt), h.Status, h.CustomerID,
-		h.Token, itoa(h.CreatedAt), strconv.Itoa(h.Extensions), h.ReservationID)
+	var room [ordinary]byte
+	b := appendList(appendPart(room[:0], h.FlightID), h.Seats)
+	b = appendParts(appendNumber(b, h.ExpiresAt), h.Status, h.CustomerID, h.Token)
+	b = appendNumber(appendNumber(b, h.CreatedAt), int64(h.Extensions))
+	return string(appendPart(b, h.ReservationID))
 }
 
 func unpackHold(id, record string) (*store.Hold, error) {
@@ -122,7 +142,9 @@ func unpackHold(id, record string) (*store.Hold, error) {
 }
 
 func packReservation(r *store.Reservation) string {
-	return parts(r.FlightID, strings.Join(r.Seats, ","), r.CustomerID, r.Status, itoa(r.CreatedAt), r.HoldID, r.Related)
+	var room [ordinary]byte
+	b := appendParts(appendList(appendPart(room[:0], r.FlightID), r.Seats), r.CustomerID, r.Status)
+	return string(appendParts(appendNumber(b, r.CreatedAt), r.HoldID, r.Related))
 }
 
 func unpackReservation(id, record string) (*store.Reservation, error) {
@@ -138,7 +160,9 @@ func unpackReservation(id, record string) (*store.Reservation, error) {
 }
 
 func packRecord(r *idempotency.Record) string {
-	return parts(itoa(r.CreatedAt), packDigest(r.Fingerprint), string(r.Answer))
+	var room [ordinary]byte
+	b := appendDigest(appendNumber(room[:0], r.CreatedAt), r.Fingerprint)
+	return string(appendPart(b, r.Answer))
 }
 
 func unpackRecord(record string) (*idempotency.Record, error) {
@@ -152,23 +176,29 @@ func unpackRecord(record string) (*idempotency.Record, error) {
 
 // packEvent describes a change that was decided at a time of the store.
 func packEvent(at int64, c store.Change) string {
-	ref := ""
-	switch {
-	case c.Reservation != nil:
-		ref = c.Reservation.ReservationID
-	case c.Hold != nil:
-		ref = c.Hold.HoldID
-	}
-	return parts(itoa(at), c.Event, ref)
+	var room [ordinary]byte
+	return string(appendParts(appendNumber(room[:0], at), c.Event, changed(c)))
 }
 
-// packDigest halves a digest in hexadecimal; "=" marks another text.
-func packDigest(text string) string {
-	raw, err := hex.DecodeString(text)
-	if err != nil || strings.ToLower(text) != text || (len(raw) > 0 && raw[0] == '=') {
-		return "=" + text
+// changed names the reservation or hold that a change writes.
+func changed(c store.Change) string {
+	switch {
+	case c.Reservation != nil:
+		return c.Reservation.ReservationID
+	case c.Hold != nil:
+		return c.Hold.HoldID
 	}
-	return string(raw)
+	return ""
+}
+
+// appendDigest appends a digest in hexadecimal, halved; "=" marks another text.
+func appendDigest(to []byte, text string) []byte {
+	var room [ordinary]byte
+	raw, err := hex.AppendDecode(room[:0], []byte(text))
+	if err != nil || strings.ContainsAny(text, "ABCDEF") || (len(raw) > 0 && raw[0] == '=') {
+		return appendPart(to, "="+text)
+	}
+	return appendPart(to, raw)
 }
 
 func unpackDigest(packed string) string {
@@ -185,11 +215,13 @@ func packFlight(f store.Flight) string {
 	if f.Open {
 		open = "1"
 	}
-	record := open + itoa(f.Seq) + "," + parts(f.Configuration)
-	if designator, date := fromID(f.FlightID); designator == f.Designator && date == f.Date {
-		return record
+	var room [ordinary]byte
+	b := strconv.AppendInt(append(room[:0], open...), f.Seq, 10)
+	b = appendPart(append(b, ','), f.Configuration)
+	if designator, date := fromID(f.FlightID); designator != f.Designator || date != f.Date {
+		b = appendParts(b, f.Designator, f.Date)
 	}
-	return record + parts(f.Designator, f.Date)
+	return string(b)
 }
 
 func unpackFlight(id, record string) (store.Flight, error) {
@@ -248,7 +280,8 @@ func unpackCounted(record string) (counted, error) {
 
 // pack leaves out what has expired; an empty record is "".
 func (c counted) pack(now int64) string {
-	b := make([]byte, 0, 24*len(c))
+	var room [ordinary]byte
+	b := room[:0]
 	for _, s := range c {
 		if s.expires <= now {
 			continue

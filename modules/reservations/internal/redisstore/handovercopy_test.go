@@ -41,19 +41,19 @@ func writeAtRandom(t *testing.T, s *redisstore.Store, r *rand.Rand, flights []st
 			expires := st.Now + (r.Int64N(3)-1)*time.Hour.Microseconds()
 			switch r.IntN(4) {
 			case 0:
-				c.Put = map[string]store.Seat{seat: {Kind: store.Held, Ref: hold, CustomerID: customer, ExpiresAt: expires}}
+				c.Put, c.As = []string{seat}, store.Seat{Kind: store.Held, Ref: hold, CustomerID: customer, ExpiresAt: expires}
 				c.Hold = &store.Hold{
 					HoldID: hold, FlightID: f.FlightID, CustomerID: customer, Token: pick(), Seats: []string{seat},
 					Status: pick(), CreatedAt: st.Now, ExpiresAt: expires, Extensions: r.IntN(3), ReservationID: pick(),
 				}
 			case 1:
-				c.Put = map[string]store.Seat{seat: {Kind: store.Reserved, Ref: booking, CustomerID: customer}}
+				c.Put, c.As = []string{seat}, store.Seat{Kind: store.Reserved, Ref: booking, CustomerID: customer}
 				c.Reservation = &store.Reservation{
 					ReservationID: booking, FlightID: f.FlightID, CustomerID: customer, Seats: []string{seat, "1C"},
 					Status: pick(), CreatedAt: st.Now, HoldID: hold, Related: pick(),
 				}
 			case 2:
-				c.Put = map[string]store.Seat{seat: {Kind: store.Blocked, Ref: pick()}}
+				c.Put, c.As = []string{seat}, store.Seat{Kind: store.Blocked, Ref: pick()}
 			case 3:
 				c.Free = []string{seat}
 			}
@@ -95,7 +95,7 @@ func TestCopiedStateIsTheSame(t *testing.T) {
 					for _, customer := range odd() {
 						sub := store.Subject{Bucket: bucket.Of(f.FlightID), FlightID: f.FlightID, Seats: []string{seat}, CustomerID: customer}
 						update(t, to, sub, func(st store.State) (store.Change, error) {
-							return store.Change{Put: map[string]store.Seat{seat: {Kind: store.Held, Ref: "new", CustomerID: customer, ExpiresAt: st.Now + 1e9}}, Event: "x"}, nil
+							return store.Change{Put: []string{seat}, As: store.Seat{Kind: store.Held, Ref: "new", CustomerID: customer, ExpiresAt: st.Now + 1e9}, Event: "x"}, nil
 						})
 						if n := read(t, to, sub).HeldSeats; n < 1 || n > 3 {
 							t.Errorf("%q holds %d seats", customer, n)

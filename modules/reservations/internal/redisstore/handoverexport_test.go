@@ -72,8 +72,12 @@ func TestExportedLines(t *testing.T) {
 		apply(t, s, 1, f)
 		sub := store.Subject{Bucket: b, FlightID: f.FlightID, Seats: []string{"1A", "1B"}, CustomerID: "ann", Key: "k é"}
 		update(t, s, sub, func(store.State) (store.Change, error) {
+			return store.Change{Put: []string{"1B"}, As: store.Seat{Kind: store.Blocked, Ref: "wet\n"}, Event: "blocked"}, nil
+		})
+		update(t, s, sub, func(store.State) (store.Change, error) {
 			return store.Change{
-				Put:         map[string]store.Seat{"1A": {Kind: store.Held, Ref: "h1", CustomerID: "ann", ExpiresAt: 9}, "1B": {Kind: store.Blocked, Ref: "wet\n"}},
+				Put:         []string{"1A"},
+				As:          store.Seat{Kind: store.Held, Ref: "h1", CustomerID: "ann", ExpiresAt: 9},
 				Hold:        &store.Hold{HoldID: "h1", FlightID: f.FlightID, CustomerID: "ann", Token: "t", Seats: []string{"1B", "1A"}, Status: "HELD", CreatedAt: 8, ExpiresAt: 9},
 				Reservation: &store.Reservation{ReservationID: "r1", FlightID: f.FlightID, CustomerID: "\xff", Status: "CONFIRMED", CreatedAt: 7},
 				Record:      &idempotency.Record{Fingerprint: "00ff", Answer: []byte(`{"a":1}`), CreatedAt: 6},
@@ -82,7 +86,7 @@ func TestExportedLines(t *testing.T) {
 		})
 		want := []string{
 			`{"record":"answer","key":"k \u00e9","fingerprint":"00ff","created_at":6,"answer":"{\"a\":1}"}`,
-			`{"record":"flight","flight_id":"AA1-JFK-20261121","version":1}`,
+			`{"record":"flight","flight_id":"AA1-JFK-20261121","version":2}`,
 			`{"record":"hold","hold_id":"h1","flight_id":"AA1-JFK-20261121","customer_id":"ann","token":"t","seats":["1B","1A"],"status":"HELD","created_at":8,"expires_at":9,"extensions":0,"reservation_id":""}`,
 			`{"record":"reservation","reservation_id":"r1","flight_id":"AA1-JFK-20261121","customer_id":{"base64":"/w=="},"seats":[],"status":"CONFIRMED","created_at":7,"hold_id":"","related":""}`,
 			`{"record":"seat","flight_id":"AA1-JFK-20261121","seat":"1A","kind":"H","ref":"h1","customer_id":"ann","expires_at":9}`,

@@ -90,7 +90,7 @@ func (s *Store) unpack(l *snapshot, sub store.Subject, version string) (err erro
 		if err != nil {
 			return err
 		}
-		s.flights.Put(l.flightID, knownFlight{record: l.flight, flight: f})
+		s.flights.Put(l.flightID, &knownFlight{record: l.flight, flight: f})
 		ok := true
 		if version != "" {
 			f.Version = number(version, &ok)

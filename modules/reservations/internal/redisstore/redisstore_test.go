@@ -72,7 +72,7 @@ func claim(f store.Flight, customer, holdID, seat string, ttl time.Duration) (st
 			Status: "HELD", CreatedAt: st.Now, ExpiresAt: st.Now + ttl.Microseconds(),
 		}
 		return store.Change{
-			Put:  map[string]store.Seat{seat: {Kind: store.Held, Ref: holdID, CustomerID: customer, ExpiresAt: h.ExpiresAt}},
+			Put: []string{seat}, As: store.Seat{Kind: store.Held, Ref: holdID, CustomerID: customer, ExpiresAt: h.ExpiresAt},
 			Hold: &h, Event: "held",
 		}, nil
 	}
@@ -158,7 +158,7 @@ func TestRecordsSurviveAnyBytes(t *testing.T) {
 			booking := &store.Reservation{ReservationID: "r" + odd, FlightID: f.FlightID, CustomerID: odd, Seats: []string{seat}, Status: odd, HoldID: odd, Related: odd}
 			want := store.Seat{Kind: store.Blocked, Ref: odd, CustomerID: odd}
 			update(t, s, sub, func(store.State) (store.Change, error) {
-				return store.Change{Put: map[string]store.Seat{seat: want}, Hold: hold, Reservation: booking, Event: odd}, nil
+				return store.Change{Put: []string{seat}, As: want, Hold: hold, Reservation: booking, Event: odd}, nil
 			})
 			st := read(t, s, store.Subject{Bucket: sub.Bucket, HoldID: hold.HoldID})
 			if st.Seats[seat] != want || fmt.Sprint(*st.Hold) != fmt.Sprint(*hold) || st.Flight == nil || st.Flight.Version != int64(i+1) {

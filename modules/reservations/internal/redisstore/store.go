@@ -52,7 +52,7 @@ type Store struct {
 	prefix  string
 	buckets [bucket.Count]string // key of each bucket's flights and fence
 	scripts struct{ load, commit, seats, apply, number, sweep script }
-	flights guess.Cache[knownFlight]
+	flights guess.Cache[*knownFlight]
 	clock   *guess.Clock
 	trust   trust
 
@@ -62,7 +62,7 @@ type Store struct {
 
 var _ store.Store = (*Store)(nil)
 
-// knownFlight is a flight as it was last seen, to guess with.
+// knownFlight is a flight as it was last seen, to guess with; it is never written to.
 type knownFlight struct {
 	record string // as stored
 	flight store.Flight

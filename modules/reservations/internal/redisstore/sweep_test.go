@@ -22,7 +22,7 @@ func aged(t *testing.T, s *redisstore.Store, f store.Flight, id, seat string, ag
 		end := st.Now - ago.Microseconds()
 		h := &store.Hold{HoldID: id, FlightID: f.FlightID, CustomerID: "ann", Seats: []string{seat}, Status: "HELD", ExpiresAt: end}
 		return store.Change{
-			Put:    map[string]store.Seat{seat: {Kind: store.Held, Ref: id, CustomerID: "ann", ExpiresAt: end}},
+			Put: []string{seat}, As: store.Seat{Kind: store.Held, Ref: id, CustomerID: "ann", ExpiresAt: end},
 			Hold:   h,
 			Record: &idempotency.Record{Fingerprint: "fp", Answer: []byte("{}"), CreatedAt: end},
 			Event:  "held",

@@ -3,6 +3,7 @@ package redisstore
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -45,27 +46,36 @@ type acknowledged struct {
 
 // newer tells whether a fence was there after another one.
 func newer(a, b string) bool {
-	rank := map[string]int{store.ModeReadOnly: 1, store.ModeSealed: 2, store.ModeActive: 3} // in one epoch
 	mode, epoch := modeOf(a)
 	before, earlier := modeOf(b)
-	return epoch > earlier || epoch == earlier && rank[mode] > rank[before]
+	return epoch > earlier || epoch == earlier && rank(mode) > rank(before)
+}
+
+// rank orders the modes of one epoch.
+func rank(mode string) int {
+	return slices.Index([]string{"", store.ModeReadOnly, store.ModeSealed, store.ModeActive}, mode)
 }
 
 // saw notes a fence.
 func (t *trust) saw(b int, fence string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if k := &t.known[b]; k.fence != fence && newer(fence, k.fence) {
+	t.known[b].saw(fence)
+}
+
+func (k *acknowledged) saw(fence string) {
+	if k.fence != fence && newer(fence, k.fence) {
 		k.fence = fence
 	}
 }
 
 // wrote notes a write that was acknowledged.
 func (t *trust) wrote(b int, w acknowledged) {
-	t.saw(b, w.fence)
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if k := &t.known[b]; w.at >= k.at {
+	k := &t.known[b]
+	k.saw(w.fence)
+	if w.at >= k.at {
 		k.at, k.under, k.flight, k.version = w.at, w.fence, w.flight, w.version
 	}
 }

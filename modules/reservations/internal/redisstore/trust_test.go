@@ -217,7 +217,7 @@ func write(t *testing.T, s *redisstore.Store, f store.Flight, seat string) {
 	t.Helper()
 	sub := store.Subject{Bucket: bucket.Of(f.FlightID), FlightID: f.FlightID, Seats: []string{seat}}
 	if err := s.Update(context.WithoutCancel(t.Context()), sub, func(store.State) (store.Change, error) {
-		return store.Change{Put: map[string]store.Seat{seat: {Kind: store.Blocked, Ref: "broken"}}, Event: "blocked"}, nil
+		return store.Change{Put: []string{seat}, As: store.Seat{Kind: store.Blocked, Ref: "broken"}, Event: "blocked"}, nil
 	}); err != nil {
 		t.Fatal(err)
 	}

@@ -87,7 +87,7 @@ func (s *Store) guess(sub store.Subject) (snapshot, bool) {
 	if sub.CustomerID != "" {
 		g.fields = append(g.fields, field{name: counts(sub.CustomerID), becomes: unchanged})
 	}
-	g.Now, g.Flight = now, &known.flight
+	g.Now, g.Flight = now, &known.flight // nobody writes to it
 	return g, true
 }
 
@@ -115,17 +115,15 @@ func (l *snapshot) change(c store.Change) error {
 		}
 		l.seat(seat).becomes = ""
 	}
-	for seat := range c.Put {
+	for _, seat := range c.Put {
 		if err := l.uncount(seat); err != nil {
 			return err
 		}
-	}
-	for seat, record := range c.Put {
-		l.seat(seat).becomes = packSeat(record)
-		if record.Kind != store.Held || record.CustomerID == "" {
+		l.seat(seat).becomes = packSeat(c.As)
+		if c.As.Kind != store.Held || c.As.CustomerID == "" {
 			continue
 		}
-		if err := l.recount(record.CustomerID, seat, record.ExpiresAt); err != nil {
+		if err := l.recount(c.As.CustomerID, seat, c.As.ExpiresAt); err != nil {
 			return err
 		}
 	}

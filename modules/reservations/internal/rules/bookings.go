@@ -43,7 +43,7 @@ func Reserve(st store.State, g Geometry, in ReserveInput) (out reservations.Rese
 		Status: string(reservations.Confirmed), CreatedAt: st.Now,
 	}
 	out = ReservationView(r, g)
-	c = store.Change{Put: put(r.Seats, reservedBy(r)), Reservation: &r, Event: "reserved"}
+	c = store.Change{Put: r.Seats, As: reservedBy(r), Reservation: &r, Event: "reserved"}
 	c.Record, err = in.record(st.Now, out)
 	return out, "", c, err
 }
@@ -138,7 +138,7 @@ func ChangeSeat(st store.State, g Geometry, in ChangeInput) (out reservations.Re
 	r.Seats[at] = in.To
 	out = ReservationView(r, g)
 	c = store.Change{
-		Put:         put([]string{in.To}, reservedBy(r)),
+		Put: []string{in.To}, As: reservedBy(r),
 		Free:        mine(st, store.Reserved, r.ReservationID, []string{in.From}),
 		Reservation: &r, Event: "seat_changed",
 	}

@@ -37,8 +37,8 @@ func (p Policy) Hold(st store.State, g Geometry, in HoldInput) (out reservations
 	}
 	out = HoldView(h, st.Now)
 	out.Token = in.Token
-	c = store.Change{Put: put(h.Seats, heldBy(h)), Hold: &h, Event: "held"}
-	c.Record, err = in.record(st.Now, out)
+	c = store.Change{Put: h.Seats, As: heldBy(h), Hold: &h, Event: "held"}
+	c.Record, err = in.recordHold(st.Now, &out)
 	return out, c, err
 }
 
@@ -118,8 +118,8 @@ func Extend(st store.State, g Geometry, in ActionInput) (out reservations.Hold, 
 	h.ExpiresAt = min(st.Now+in.TTL.Microseconds(), last)
 	h.Extensions++
 	out = HoldView(h, st.Now)
-	c = store.Change{Put: put(h.Seats, heldBy(h)), Hold: &h, Event: "extended"}
-	c.Record, err = in.record(st.Now, out)
+	c = store.Change{Put: h.Seats, As: heldBy(h), Hold: &h, Event: "extended"}
+	c.Record, err = in.recordHold(st.Now, &out)
 	return out, c, err
 }
 
@@ -141,7 +141,7 @@ func Confirm(st store.State, g Geometry, in ActionInput) (out reservations.Reser
 		Status: string(reservations.Confirmed), CreatedAt: st.Now, HoldID: h.HoldID, Related: in.Related,
 	}
 	out = ReservationView(r, g)
-	c = store.Change{Put: put(r.Seats, reservedBy(r)), Hold: &h, Reservation: &r, Event: "confirmed"}
+	c = store.Change{Put: r.Seats, As: reservedBy(r), Hold: &h, Reservation: &r, Event: "confirmed"}
 	c.Record, err = in.record(st.Now, out)
 	return out, c, err
 }
@@ -167,6 +167,6 @@ func Release(st store.State, in ActionInput) (out reservations.Hold, c store.Cha
 	h.Status = string(reservations.HoldReleased)
 	out = HoldView(h, st.Now)
 	c = store.Change{Free: mine(st, store.Held, h.HoldID, h.Seats), Hold: &h, Event: "released"}
-	c.Record, err = in.record(st.Now, out)
+	c.Record, err = in.recordHold(st.Now, &out)
 	return out, c, err
 }

@@ -1,7 +1,6 @@
 package rules
 
 import (
-	"regexp"
 	"strings"
 	"time"
 	"unicode"
@@ -20,16 +19,28 @@ const (
 	maxKey      = 128
 )
 
-// seatForm is a row, 1 to 999 without padding, and a column that is no I and no O.
-var seatForm = regexp.MustCompile(`^[1-9][0-9]{0,2}[A-HJ-NP-Z]$`)
-
 // CheckSeat tells what is wrong with a seat's form; whether a flight has the seat is
 // another question.
 func CheckSeat(seat string) error {
-	if !seatForm.MatchString(seat) {
+	if !isSeat(seat) {
 		return errs.E(errs.Invalid, "%s is not a seat; write row and column, such as 12C", quote(seat))
 	}
 	return nil
+}
+
+// isSeat wants a row, 1 to 999 without padding, and a column that is no I and no O.
+func isSeat(seat string) bool {
+	last := len(seat) - 1
+	if last < 1 || last > 3 || seat[0] == '0' {
+		return false
+	}
+	for _, c := range []byte(seat[:last]) {
+		if c < '0' || c > '9' {
+			return false
+		}
+	}
+	column := seat[last]
+	return column >= 'A' && column <= 'Z' && column != 'I' && column != 'O'
 }
 
 // CheckSeats wants 1 to 9 seats, each once.

@@ -51,26 +51,44 @@ func (g Geometry) missing(seats []string) []string {
 // and Fingerprint digests the request.
 type Step struct{ Key, Fingerprint string }
 
+// keyed tells whether there is an answer to look for, and to record.
+func (s Step) keyed() bool { return s.Key != "" && !mutant.NoIdempotency }
+
 // replay gives the stored answer of the step's key in out, if there is one.
 func replay[T any](s Step, st store.State, out *T) (bool, error) {
-	if s.Key == "" || st.Recorded == nil || mutant.NoIdempotency {
+	if !s.keyed() || st.Recorded == nil {
 		return false, nil
 	}
 	if err := st.Recorded.Check(s.Fingerprint); err != nil {
 		return false, err
 	}
-	if err := json.Unmarshal(st.Recorded.Answer, out); err != nil {
+	var stored T // a variable of its own, so that out need not be on the heap for who replays nothing
+	if err := json.Unmarshal(st.Recorded.Answer, &stored); err != nil {
 		return false, errs.E(errs.Internal, "the stored answer cannot be read").Because(err)
 	}
+	*out = stored
 	return true, nil
 }
 
 // record is what the step's key is to answer from now on; nil without a key.
-func (s Step) record(now int64, answer any) (*idempotency.Record, error) {
-	if s.Key == "" || mutant.NoIdempotency {
+func (s Step) record(now int64, answer reservations.Reservation) (*idempotency.Record, error) {
+	if !s.keyed() {
 		return nil, nil
 	}
 	body, err := json.Marshal(answer)
+	return s.recorded(now, body, err)
+}
+
+// recordHold is record for a hold.
+func (s Step) recordHold(now int64, answer *reservations.Hold) (*idempotency.Record, error) {
+	if !s.keyed() {
+		return nil, nil
+	}
+	body, err := appendHold(make([]byte, 0, usualHold), answer)
+	return s.recorded(now, body, err)
+}
+
+func (s Step) recorded(now int64, body []byte, err error) (*idempotency.Record, error) {
 	if err != nil {
 		return nil, errs.E(errs.Internal, "the answer cannot be stored").Because(err)
 	}
@@ -116,14 +134,6 @@ func mine(st store.State, kind store.Kind, ref string, seats []string) []string 
 		}
 	}
 	return list
-}
-
-func put(seats []string, record store.Seat) map[string]store.Seat {
-	m := make(map[string]store.Seat, len(seats))
-	for _, s := range seats {
-		m[s] = record
-	}
-	return m
 }
 
 // sameToken compares in a time that does not depend on where the tokens differ.

@@ -1,6 +1,7 @@
 package rules_test
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -100,15 +101,15 @@ func TestExtendEndsAtThirtyMinutes(t *testing.T) {
 	in := action()
 	in.TTL = 20 * time.Minute
 	out, c, err := rules.Extend(st, seats(), in)
-	if err != nil || c.Hold.ExpiresAt != created+29*minute || c.Put["1A"].ExpiresAt != c.Hold.ExpiresAt || out.Extensions != 1 {
+	if err != nil || c.Hold.ExpiresAt != created+29*minute || !slices.Equal(c.Put, c.Hold.Seats) || c.As.ExpiresAt != c.Hold.ExpiresAt || out.Extensions != 1 {
 		t.Fatalf("%+v, %+v, %v", out, c, err)
 	}
-	st.Hold, st.Seats, st.Now = c.Hold, c.Put, created+28*minute
+	st.Hold, st.Seats, st.Now = c.Hold, map[string]store.Seat{"1A": c.As, "1B": c.As}, created+28*minute
 	_, c, err = rules.Extend(st, seats(), in)
 	if err != nil || c.Hold.ExpiresAt != created+30*minute {
 		t.Fatalf("%+v, %v", c.Hold, err)
 	}
-	st.Hold, st.Seats, st.Now = c.Hold, c.Put, created+29*minute
+	st.Hold, st.Seats, st.Now = c.Hold, map[string]store.Seat{"1A": c.As, "1B": c.As}, created+29*minute
 	if _, _, err = rules.Extend(st, seats(), in); errs.CodeOf(err) != errs.ExtensionsExhausted {
 		t.Errorf("past the longest life: %v", err)
 	}

@@ -16,7 +16,7 @@ func Block(st store.State, g Geometry, flightID, seat, reason string) (store.Cha
 	if err := claimable(st, g, []string{seat}); err != nil {
 		return store.Change{}, err
 	}
-	return store.Change{Put: put([]string{seat}, store.Seat{Kind: store.Blocked, Ref: reason}), Event: "blocked"}, nil
+	return store.Change{Put: []string{seat}, As: store.Seat{Kind: store.Blocked, Ref: reason}, Event: "blocked"}, nil
 }
 
 // Unblock puts a blocked seat on sale again; one that is not blocked stays as it is.

@@ -62,7 +62,7 @@ func subject(seats ...string) store.Subject {
 // block is the simplest change.
 func block(seat string) func(store.State) (store.Change, error) {
 	return func(store.State) (store.Change, error) {
-		return store.Change{Put: map[string]store.Seat{seat: {Kind: store.Blocked, Ref: "test"}}, Event: "blocked"}, nil
+		return store.Change{Put: []string{seat}, As: store.Seat{Kind: store.Blocked, Ref: "test"}, Event: "blocked"}, nil
 	}
 }
 
@@ -264,7 +264,7 @@ func TestSweep(t *testing.T) {
 			err := s.Update(t.Context(), sub, func(st store.State) (store.Change, error) {
 				h := store.Hold{HoldID: id, FlightID: flightID, Seats: []string{seat}, Status: "HELD", CreatedAt: st.Now, ExpiresAt: st.Now + lasts.Microseconds()}
 				return store.Change{
-					Put:  map[string]store.Seat{seat: {Kind: store.Held, Ref: id, ExpiresAt: h.ExpiresAt}},
+					Put: []string{seat}, As: store.Seat{Kind: store.Held, Ref: id, ExpiresAt: h.ExpiresAt},
 					Hold: &h, Event: "held", Record: &idempotency.Record{Fingerprint: key, Answer: []byte(`{}`)},
 				}, nil
 			})

@@ -57,7 +57,7 @@ func TestCombinedClaimsAreEachTheirOwn(t *testing.T) {
 				if i%5 == 0 {
 					return store.Change{}, refuse
 				}
-				c := store.Change{Put: map[string]store.Seat{"1A": {Kind: store.Held, Ref: f.FlightID, CustomerID: "ann", ExpiresAt: st.Now + 1e9}}, Event: "held"}
+				c := store.Change{Put: []string{"1A"}, As: store.Seat{Kind: store.Held, Ref: f.FlightID, CustomerID: "ann", ExpiresAt: st.Now + 1e9}, Event: "held"}
 				if round == 0 {
 					c.Record = &idempotency.Record{Fingerprint: f.FlightID, Answer: []byte(`{}`)}
 				}
@@ -96,7 +96,7 @@ func TestCombinedClaimsWithOneClosedFence(t *testing.T) {
 					exec(t, db, "UPDATE fences SET mode='ro',epoch=epoch+1 WHERE route=? AND bucket=?", store.Route, bucket.Of(closed))
 				})
 			}
-			return store.Change{Put: map[string]store.Seat{"1A": {Kind: store.Blocked, Ref: "x"}}, Event: "blocked"}, nil
+			return store.Change{Put: []string{"1A"}, As: store.Seat{Kind: store.Blocked, Ref: "x"}, Event: "blocked"}, nil
 		})
 		want := errs.Code("")
 		if f.FlightID == closed {

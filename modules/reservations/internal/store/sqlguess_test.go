@@ -21,7 +21,7 @@ func guessable() store.Subject {
 
 func holdFor(st store.State) store.Change {
 	return store.Change{
-		Put:    map[string]store.Seat{"1A": {Kind: store.Held, Ref: "h1", CustomerID: "ann", ExpiresAt: st.Now + 1e9}},
+		Put: []string{"1A"}, As: store.Seat{Kind: store.Held, Ref: "h1", CustomerID: "ann", ExpiresAt: st.Now + 1e9},
 		Record: &idempotency.Record{Fingerprint: "f", Answer: []byte(`{}`), CreatedAt: st.Now}, Event: "held",
 	}
 }
@@ -62,7 +62,7 @@ func TestGuessAfterAGuess(t *testing.T) {
 					first = append(first, st.Flight.Version)
 				}
 				return store.Change{
-					Put:    map[string]store.Seat{seat: {Kind: store.Held, Ref: "h" + seat, CustomerID: sub.CustomerID, ExpiresAt: st.Now + 1e9}},
+					Put: []string{seat}, As: store.Seat{Kind: store.Held, Ref: "h" + seat, CustomerID: sub.CustomerID, ExpiresAt: st.Now + 1e9},
 					Record: &idempotency.Record{Fingerprint: "f", Answer: []byte(`{}`), CreatedAt: st.Now}, Event: "held",
 				}, nil
 			})

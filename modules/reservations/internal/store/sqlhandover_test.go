@@ -81,7 +81,7 @@ func hold(t *testing.T, s store.Store, flight, seat, customer, key string, answe
 		func(st store.State) (store.Change, error) {
 			h.CreatedAt, h.ExpiresAt = st.Now, st.Now+time.Hour.Microseconds()
 			return store.Change{
-				Put:  map[string]store.Seat{seat: {Kind: store.Held, Ref: h.HoldID, CustomerID: customer, ExpiresAt: h.ExpiresAt}},
+				Put: []string{seat}, As: store.Seat{Kind: store.Held, Ref: h.HoldID, CustomerID: customer, ExpiresAt: h.ExpiresAt},
 				Hold: &h, Event: "held", Record: &idempotency.Record{Fingerprint: "f" + key, Answer: answer, CreatedAt: st.Now},
 			}, nil
 		})
@@ -103,7 +103,7 @@ func confirm(t *testing.T, s store.Store, h store.Hold, key string) store.Reserv
 		done := *st.Hold
 		done.Status, done.ReservationID, r.CreatedAt = "CONFIRMED", r.ReservationID, st.Now
 		return store.Change{
-			Put:  map[string]store.Seat{h.Seats[0]: {Kind: store.Reserved, Ref: r.ReservationID, CustomerID: h.CustomerID}},
+			Put: []string{h.Seats[0]}, As: store.Seat{Kind: store.Reserved, Ref: r.ReservationID, CustomerID: h.CustomerID},
 			Hold: &done, Reservation: &r, Event: "confirmed", Record: &idempotency.Record{Fingerprint: "f" + key, Answer: json.RawMessage(`{"r":1}`)},
 		}, nil
 	})
@@ -122,7 +122,7 @@ func fill(t *testing.T, s store.Store, flights []string) (holds []store.Hold, bo
 		h := hold(t, s, id, "1a", "9E12", fmt.Sprintf("Key-%d", i), answer) // other seat and key, but for case
 		bookings = append(bookings, confirm(t, s, h, fmt.Sprintf("007-%d", i)))
 		if err := s.Update(t.Context(), store.Subject{Bucket: bucket.Of(id), FlightID: id, Seats: []string{"2B"}}, func(store.State) (store.Change, error) {
-			return store.Change{Put: map[string]store.Seat{"2B": {Kind: store.Blocked, Ref: "broken \"\\ é <b> 9E12"}}, Event: "blocked"}, nil
+			return store.Change{Put: []string{"2B"}, As: store.Seat{Kind: store.Blocked, Ref: "broken \"\\ é <b> 9E12"}, Event: "blocked"}, nil
 		}); err != nil {
 			t.Fatal(err)
 		}

@@ -71,7 +71,7 @@ func tryHold(t *testing.T, s store.Store, flight, key string) error {
 	return s.Update(t.Context(), store.Subject{Bucket: b, FlightID: flight, Seats: h.Seats, CustomerID: key, Key: key},
 		func(st store.State) (store.Change, error) {
 			return store.Change{
-				Put:  map[string]store.Seat{"1A": {Kind: store.Held, Ref: h.HoldID, CustomerID: key, ExpiresAt: st.Now + 1e9}},
+				Put: []string{"1A"}, As: store.Seat{Kind: store.Held, Ref: h.HoldID, CustomerID: key, ExpiresAt: st.Now + 1e9},
 				Hold: &h, Event: "held", Record: &idempotency.Record{Fingerprint: "f", Answer: []byte(`{}`)},
 			}, nil
 		})

@@ -53,7 +53,7 @@ func sellTwice(t *testing.T, s *store.SQL, seat string) error {
 		sub.CustomerID, sub.Key = "c"+seat, string(kind)+seat
 		err := s.Update(t.Context(), sub, func(st store.State) (store.Change, error) {
 			return store.Change{
-				Put:    map[string]store.Seat{seat: {Kind: kind, Ref: "x" + seat, CustomerID: "c" + seat, ExpiresAt: st.Now + 1e9}},
+				Put: []string{seat}, As: store.Seat{Kind: kind, Ref: "x" + seat, CustomerID: "c" + seat, ExpiresAt: st.Now + 1e9},
 				Record: &idempotency.Record{Fingerprint: "f", Answer: []byte(`{}`), CreatedAt: st.Now}, Event: "sold",
 			}, nil
 		})

@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"database/sql"
-	"maps"
 	"slices"
 	"strings"
 
@@ -212,7 +211,7 @@ func (s *SQL) records(sub Subject, st State, c Change) []write {
 		list = append(list, write{head: "DELETE FROM seats WHERE bucket=? AND flight_id=? AND seat IN " + sqldb.Marks(1, len(c.Free)), args: args})
 	}
 	if len(c.Put) > 0 {
-		list = append(list, s.putSeats(sub.Bucket, st, c.Put))
+		list = append(list, s.putSeats(sub.Bucket, st, c.Put, c.As))
 	}
 	if c.Hold != nil {
 		list = append(list, putHold(*c.Hold, st.Hold == nil))
@@ -224,14 +223,13 @@ func (s *SQL) records(sub Subject, st State, c Change) []write {
 }
 
 // putSeats overwrites what a seat had, an expired hold perhaps; a guess must find nothing.
-func (s *SQL) putSeats(b int, st State, seats map[string]Seat) write {
+func (s *SQL) putSeats(b int, st State, seats []string, r Seat) write {
 	tail := ""
 	if !st.guessed {
 		tail = s.db.Dialect().Upsert("bucket,flight_id,seat", "kind", "ref", "customer_id", "expires_at")
 	}
 	args := make([]any, 0, 7*len(seats))
-	for _, name := range slices.Sorted(maps.Keys(seats)) {
-		r := seats[name]
+	for _, name := range slices.Sorted(slices.Values(seats)) {
 		args = append(args, b, st.Flight.FlightID, name, string(r.Kind), r.Ref, r.CustomerID, r.ExpiresAt)
 	}
 	return write{

@@ -89,10 +89,11 @@ type State struct {
 // Change is what a decision writes. Every non-empty change raises the flight's version
 // by one, which the event carries.
 type Change struct {
-	Put         map[string]Seat // seats to write, over what was loaded
-	Free        []string        // seats to remove
-	Hold        *Hold           // to write
-	Reservation *Reservation    // to write
+	Put         []string     // seats to write, over what was loaded, each once
+	As          Seat         // what those become
+	Free        []string     // seats to remove
+	Hold        *Hold        // to write
+	Reservation *Reservation // to write
 	Record      *idempotency.Record
 	Event       string // type of the outgoing event: held, extended, confirmed, …
 }
