@@ -17,7 +17,8 @@ import (
 //	seat         H<expiry>,<length of ref>,<ref><customer>      kind H, R or B
 //	hold         parts: flight, seats, expiry, status, customer, token, created, extensions, reservation
 //	reservation  parts: flight, seats, customer, status, created, hold, related
-//	idempotency  parts: created, fingerprint, answer
+//	idempotency  parts: created, fingerprint, answer[, type, hold or reservation, flight,
+//	             version: the event that the request made]
 //	event        parts: decided, type, hold or reservation
 //	flight       <open 0|1><seq>,<length>:<configuration>[parts: designator, date]
 //	customer     <seat>=<expiry>,...  the seats that the customer holds on a flight
@@ -141,8 +142,17 @@ func packRecord(r *idempotency.Record) string {
 	return parts(itoa(r.CreatedAt), packDigest(r.Fingerprint), string(r.Answer))
 }
 
+// packAnswered is packRecord and what the request changed, but for the version, the last
+// part, which is known to the script that writes.
+func packAnswered(r *idempotency.Record, c store.Change, flight string) string {
+	return parts(itoa(r.CreatedAt), packDigest(r.Fingerprint), string(r.Answer), c.Event, changed(c), flight)
+}
+
 func unpackRecord(record string) (*idempotency.Record, error) {
 	v, ok := split(record, 3)
+	if !ok { // with an event
+		v, ok = split(record, 7)
+	}
 	r := &idempotency.Record{CreatedAt: number(v[0], &ok), Fingerprint: unpackDigest(v[1]), Answer: []byte(v[2])}
 	if !ok {
 		return nil, errDamaged("idempotency", record)
@@ -151,15 +161,17 @@ func unpackRecord(record string) (*idempotency.Record, error) {
 }
 
 // packEvent describes a change that was decided at a time of the store.
-func packEvent(at int64, c store.Change) string {
-	ref := ""
+func packEvent(at int64, c store.Change) string { return parts(itoa(at), c.Event, changed(c)) }
+
+// changed names the reservation or hold that a change writes.
+func changed(c store.Change) string {
 	switch {
 	case c.Reservation != nil:
-		ref = c.Reservation.ReservationID
+		return c.Reservation.ReservationID
 	case c.Hold != nil:
-		ref = c.Hold.HoldID
+		return c.Hold.HoldID
 	}
-	return parts(itoa(at), c.Event, ref)
+	return ""
 }
 
 // packDigest halves a digest in hexadecimal; "=" marks another text.
