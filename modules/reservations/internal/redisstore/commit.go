@@ -2,8 +2,10 @@ package redisstore
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
 	"math"
+	"strings"
 
 	"banyan/modules/kernel/errs"
 	"banyan/modules/reservations/internal/store"
@@ -12,30 +14,32 @@ import (
 // commit sends the change with everything it rests on. Not done means that something
 // was otherwise and nothing was written.
 func (s *Store) commit(ctx context.Context, sub store.Subject, l *snapshot, c store.Change, from, to int64) (done bool, err error) {
-	args, err := l.arguments(sub, c, from, to)
+	packed, err := l.packed(sub, c, from, to)
 	if err != nil {
 		return false, err
 	}
 	base := s.base(sub.Bucket)
 	keys := []string{s.buckets[sub.Bucket], base + "s:" + l.flightID, base + "day"}
 	sent := s.clock.Elapsed()
-	answer, err := s.join(ctx, s.scripts.commit, sub.Bucket, keys, args)
+	answer, err := s.join(ctx, s.scripts.commit, sub.Bucket, keys, []string{packed})
 	if err != nil {
 		return false, err
 	}
 	switch a := answer.(type) {
-	case string:
-		return false, misdirected(sub.Bucket, a)
-	case int64:
-		s.clock.Learn(-a, sent, s.clock.Elapsed())
-		return false, nil
 	case []any:
-		if len(a) != 3 {
+		if len(a) == 1 {
+			return false, misdirected(sub.Bucket, text(a[0]))
+		}
+	case int64:
+		s.clock.Learn(a, sent, s.clock.Elapsed())
+		return false, nil
+	case string:
+		at, rest, _ := strings.Cut(a, " ")
+		version, fence, ok := strings.Cut(rest, " ")
+		w := acknowledged{fence: fence, flight: l.flightID, at: number(at, &ok), version: number(version, &ok)}
+		if !ok {
 			break
 		}
-		w := acknowledged{fence: text(a[2]), flight: l.flightID}
-		w.at, _ = a[0].(int64)
-		w.version, _ = a[1].(int64)
 		s.clock.Learn(w.at, sent, s.clock.Elapsed())
 		s.trust.wrote(sub.Bucket, w)
 		return true, nil
@@ -43,17 +47,22 @@ func (s *Store) commit(ctx context.Context, sub store.Subject, l *snapshot, c st
 	return false, fmt.Errorf("redisstore: commit answered %v", answer)
 }
 
-// arguments are those of commit.lua for one change.
-func (l *snapshot) arguments(sub store.Subject, c store.Change, from, to int64) ([]string, error) {
+// packed is the argument of commit.lua for one change.
+func (l *snapshot) packed(sub store.Subject, c store.Change, from, to int64) (string, error) {
 	if err := l.change(c); err != nil {
-		return nil, err
+		return "", err
 	}
 	if c.Record != nil && sub.Key == "" {
-		return nil, errs.E(errs.Internal, "redisstore: an answer to record without a key")
+		return "", errs.E(errs.Internal, "redisstore: an answer to record without a key")
 	}
-	a := sections{list: make([]string, 0, 19+4*len(l.fields))}
-	a.add("", l.fence, itoa(from), itoa(to), l.flightID, l.flight, packEvent(l.Now, c))
-	a.from = len(a.list)
+	a := pack(from, to)
+	a.add(l.fence, l.flightID, l.flight)
+	event := ""
+	if c.Record == nil {
+		event = packEvent(l.Now, c)
+	}
+	a.add(event)
+	a.texts = 0 // these are always there
 	l.addSeen(&a)
 	key := "i" + sub.Key // there is no record without a key
 	a.add(key)
@@ -73,34 +82,48 @@ func (l *snapshot) arguments(sub store.Subject, c store.Change, from, to int64) 
 		a.add("h"+c.Hold.HoldID, packHold(c.Hold))
 	}
 	if c.Record != nil {
-		a.add(key, packRecord(c.Record))
+		a.add(key, packAnswered(c.Record, c, l.flightID))
 	}
 	a.end()
 	l.addReservations(&a, sub, c)
 	a.end()
-	if a.tooMany {
-		return nil, errs.E(errs.Internal, "redisstore: a change of more than %d values", math.MaxUint8)
+	if a.tooMuch {
+		return "", errs.E(errs.Internal, "redisstore: a change with more than %d values or one of more than %d bytes", math.MaxUint8, math.MaxUint16)
 	}
-	a.list[0] = string(a.counts[:])
-	return a.list, nil
+	return string(a.bytes), nil
 }
 
-// sections are the arguments of commit.lua, and how many each section has.
+// sections are the texts of a change for commit.lua, one behind the other, and how many
+// each section has.
 type sections struct {
-	list    []string
-	counts  [8]byte
-	n, from int // number and first argument of the section
-	tooMany bool
+	bytes   []byte // begin with the counts
+	n       int    // number of the section
+	texts   int    // in the section
+	tooMuch bool
 }
 
-func (a *sections) add(values ...string) { a.list = append(a.list, values...) }
+const usual = 1024 // bytes of a change
+
+func pack(from, to int64) sections {
+	b := make([]byte, len("fedxrswv"), usual)
+	b = binary.LittleEndian.AppendUint64(b, math.Float64bits(float64(from)))
+	return sections{bytes: binary.LittleEndian.AppendUint64(b, math.Float64bits(float64(to)))}
+}
+
+func (a *sections) add(texts ...string) {
+	for _, t := range texts {
+		a.tooMuch = a.tooMuch || len(t) > math.MaxUint16
+		a.bytes = binary.LittleEndian.AppendUint16(a.bytes, uint16(len(t))) //nolint:gosec // refused if too much
+		a.bytes = append(a.bytes, t...)
+	}
+	a.texts += len(texts)
+}
 
 // end begins the next section.
 func (a *sections) end() {
-	size := len(a.list) - a.from
-	a.tooMany = a.tooMany || size > math.MaxUint8
-	a.counts[a.n] = byte(size)
-	a.n, a.from = a.n+1, len(a.list)
+	a.tooMuch = a.tooMuch || a.texts > math.MaxUint8
+	a.bytes[a.n] = byte(a.texts)
+	a.n, a.texts = a.n+1, 0
 }
 
 // addSeen adds the fields of seats and, unless all were absent, what they were.

@@ -25,8 +25,8 @@ func breaches() []breach {
 	)
 	return []breach{
 		// Who has read an active fence writes, however long that is ago.
-		{mutant.FreezeWithoutDrain, commit, "if string.sub(fence, 1, 7) ~= 'active ' then return fence end", ""},
-		{mutant.FreezeWithoutDrain, commit, " or (args[o + 1] ~= '' and args[o + 1] ~= fence)", ""},
+		{mutant.FreezeWithoutDrain, commit, "if string.sub(fence, 1, 7) ~= 'active ' then return {fence} end", ""},
+		{mutant.FreezeWithoutDrain, commit, " or (expected ~= '' and expected ~= fence)", ""},
 		{mutant.CopyWithoutEpoch, parts, "stored[1] ~= 'sealed ' .. ARGV[1]", "string.sub(stored[1] or '', 1, 7) ~= 'sealed '"},
 		{mutant.CopyWithoutSeq, parts, " or tonumber(stored[2] or 0) + 1 ~= tonumber(ARGV[2])", ""},
 		{mutant.ActivateWithoutEpoch, order, "if same and seq == tonumber(ARGV[3])", "if seq == tonumber(ARGV[3])"},
