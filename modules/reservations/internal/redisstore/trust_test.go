@@ -133,6 +133,27 @@ func TestNothingStaleAfterALoss(t *testing.T) {
 	}
 }
 
+// A bucket may be known by the answers to writes alone, when they were right guesses.
+func TestLossOfWhatWasOnlyWritten(t *testing.T) {
+	server := dbtest.StartRedis(t)
+	s := open(t, server.Addr, redisstore.Options{Own: true})
+	f, elsewhere := flight(1, 1), flight(2, 1)
+	apply(t, s, 1, f, elsewhere)
+	write(t, s, elsewhere, "1A") // from now on there is a clock to guess with
+	sub, decide := claim(f, "ann", "h1", "1A", time.Minute)
+	update(t, s, sub, decide)
+	folder := files(t, server.Addr)
+	server.Kill9()
+	if err := os.RemoveAll(folder); err != nil {
+		t.Fatal(err)
+	}
+	server.Restart()
+	if err := settled(t, func() error { _, err := s.Seats(t.Context(), f.FlightID); return err }); errs.CodeOf(err) != errs.Unavailable {
+		t.Errorf("the answer is %v", err)
+	}
+	checkLost(t, s, sub.Bucket, true)
+}
+
 // reading lets readers ask for a flight all the time, until it is stopped: none may be
 // given what is stale.
 func reading(t *testing.T, s *redisstore.Store, flightID string, stale func(store.State) bool) (stop func()) {

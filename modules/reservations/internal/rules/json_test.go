@@ -21,6 +21,11 @@ func FuzzRecordedHold(f *testing.F) {
 	f.Add("", "", "", "", int64(0), int64(0), 0)
 	f.Add(`"\/<>&'`, "\x00\x1f\x7f\t\n\r\b\f", "\u2028\u2029 é 漢 😀", "\xff\xc3\xed\xa0\x80", int64(-1), int64(-1), -1)
 	f.Add("a", "b", "c", "d", int64(math.MaxInt64/2), int64(math.MaxInt64/2), math.MinInt)
+	f.Add("a", "b", "c", "d", time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC).UnixMicro(), int64(time.Minute), 0) // only the expiry has no form
+	for c := range 256 {                                                                                           // each by itself, for one in a text decides for all of it
+		text := "a" + string([]byte{byte(c)})
+		f.Add(text, text, text, text, created, int64(time.Minute), 0)
+	}
 	f.Fuzz(func(t *testing.T, id, customer, token, seat string, now, ttl int64, n int) {
 		st := store.State{Now: now, Flight: &store.Flight{FlightID: flightID, Open: true}}
 		step := rules.Step{Key: "k", Fingerprint: "f"}
