@@ -22,6 +22,7 @@ func Install() error { return install().err }
 
 // engine keeps the functions that SQLite has pointers to, which Go does not see.
 type engine struct {
+	cache pageMethods // what SQLite was given
 	rekey rekeyFunc
 	files *files
 	err   error

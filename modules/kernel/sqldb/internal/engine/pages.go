@@ -43,5 +43,6 @@ func (e *engine) keepMark(tls *libc.TLS) int32 {
 		}
 	}
 	own.FxRekey = pointer(e.rekey)
+	e.cache = *own
 	return sqlite3.Xsqlite3_config(tls, sqlite3.SQLITE_CONFIG_PCACHE2, libc.VaList(args, methods))
 }
