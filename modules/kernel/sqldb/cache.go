@@ -27,7 +27,7 @@ func newStmtCache() *stmtCache {
 
 // query gives the statement and what to call after its use.
 func (c *stmtCache) query(ctx context.Context, conn *sql.Conn, query string) (*sql.Stmt, func(), error) {
-	s, ok := c.queries[query] //nolint:sqlclosecheck // the cache keeps it
+	s, ok := c.queries[query]
 	if ok {
 		return s, func() {}, nil
 	}

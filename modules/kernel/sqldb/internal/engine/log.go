@@ -73,17 +73,24 @@ type file struct {
 
 // registerFiles makes the VFS known; it gives SQLite's code.
 func (e *engine) registerFiles(tls *libc.TLS) int32 {
-	base := sqlite3.Xsqlite3_vfs_find(tls, 0)
-	own, name := zeroed[vfs](tls), libc.Xcalloc(tls, 1, libc.Tsize_t(len(VFS)+1))
-	if base == 0 || own == 0 || name == 0 {
-		return sqlite3.SQLITE_NOMEM
-	}
-	copy(unsafe.Slice(at[byte](name), len(VFS)), VFS)
+	e.files = newFiles(sqlite3.Xsqlite3_vfs_find(tls, 0))
+	return e.files.register(tls, VFS)
+}
+
+func newFiles(base uintptr) *files {
 	f := &files{base: base, methods: logMethods{closeLog, readLog, writeLog, truncateLog, syncLog, sizeOfLog}, unlock: unlock}
 	f.open = f.openFile
-	e.files = f
+	return f
+}
+
+func (f *files) register(tls *libc.TLS, as string) int32 {
+	own, name := zeroed[vfs](tls), libc.Xcalloc(tls, 1, libc.Tsize_t(len(as)+1))
+	if f.base == 0 || own == 0 || name == 0 {
+		return sqlite3.SQLITE_NOMEM
+	}
+	copy(unsafe.Slice(at[byte](name), len(as)), as)
 	v := at[vfs](own)
-	*v = *at[vfs](base)
+	*v = *at[vfs](f.base)
 	v.FzName, v.FpNext, v.FxOpen = name, 0, pointer(f.open)
 	v.FszOsFile += int32(unsafe.Sizeof(file{}))
 	return sqlite3.Xsqlite3_vfs_register(tls, own, 0)
