@@ -3,6 +3,7 @@ package sqldb
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"sync"
 
 	"github.com/jmoiron/sqlx"
@@ -12,31 +13,75 @@ import (
 // lists, are prepared for one use.
 const maxCached = 256
 
-// stmtCache keeps the writer's statements prepared; only the writer uses it.
-type stmtCache struct{ stmts map[string]*sql.Stmt }
+// stmtCache keeps the writer's statements prepared; only the writer uses it. Statements
+// without an answer go to the driver itself, past the locks and conversions of
+// database/sql: on the one writer everybody waits.
+type stmtCache struct {
+	queries map[string]*sql.Stmt
+	execs   map[string]driver.Stmt
+}
 
-func newStmtCache() *stmtCache { return &stmtCache{stmts: map[string]*sql.Stmt{}} }
+func newStmtCache() *stmtCache {
+	return &stmtCache{queries: map[string]*sql.Stmt{}, execs: map[string]driver.Stmt{}}
+}
 
-// get gives the statement and what to call after its use.
-func (c *stmtCache) get(ctx context.Context, conn *sql.Conn, query string) (*sql.Stmt, func(), error) {
-	if s, ok := c.stmts[query]; ok {
+// query gives the statement and what to call after its use.
+func (c *stmtCache) query(ctx context.Context, conn *sql.Conn, query string) (*sql.Stmt, func(), error) {
+	s, ok := c.queries[query]
+	if ok {
 		return s, func() {}, nil
 	}
 	s, err := conn.PrepareContext(ctx, query)
 	if err != nil {
 		return nil, nil, err
 	}
-	if len(c.stmts) >= maxCached {
+	if len(c.queries) >= maxCached {
 		return s, func() { _ = s.Close() }, nil
 	}
-	c.stmts[query] = s
+	c.queries[query] = s
 	return s, func() {}, nil
 }
 
-func (c *stmtCache) close() {
-	for _, s := range c.stmts {
+// exec runs a statement without an answer and gives the number of rows it changed.
+func (c *stmtCache) exec(ctx context.Context, conn *sql.Conn, s Stmt) (affected int64, err error) {
+	if s.values == nil {
+		if s.values, err = values(s.Args); err != nil {
+			return 0, err
+		}
+	}
+	err = conn.Raw(func(raw any) error {
+		prepared, ok := c.execs[s.SQL]
+		if !ok {
+			var err error
+			if prepared, err = raw.(driver.ConnPrepareContext).PrepareContext(ctx, s.SQL); err != nil {
+				return err
+			}
+			if len(c.execs) < maxCached {
+				c.execs[s.SQL] = prepared
+			} else {
+				defer func() { _ = prepared.Close() }()
+			}
+		}
+		result, err := prepared.(driver.StmtExecContext).ExecContext(ctx, s.values)
+		if err == nil {
+			affected, err = result.RowsAffected()
+		}
+		return err
+	})
+	return affected, err
+}
+
+// close must be called before the connection is closed.
+func (c *stmtCache) close(conn *sql.Conn) {
+	for _, s := range c.queries {
 		_ = s.Close()
 	}
+	_ = conn.Raw(func(any) error {
+		for _, s := range c.execs {
+			_ = s.Close()
+		}
+		return nil
+	})
 }
 
 // queryCache keeps the readers' statements prepared: to parse a join costs SQLite more

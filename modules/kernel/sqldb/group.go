@@ -82,7 +82,7 @@ func (g *grouper) close() {
 func (g *grouper) run() {
 	defer close(g.done)
 	defer func() { _ = g.conn.Close() }()
-	defer g.cache.close()
+	defer g.cache.close(g.conn)
 	for {
 		select {
 		case j := <-g.jobs:

@@ -11,6 +11,8 @@ import (
 	"github.com/go-sql-driver/mysql"
 	"github.com/jmoiron/sqlx"
 	_ "modernc.org/sqlite" // the embedded database's driver
+
+	"banyan/modules/kernel/sqldb/internal/engine"
 )
 
 const (
@@ -21,6 +23,9 @@ const (
 // OpenSQLite opens, and creates if need be, the database in file path: write-ahead
 // log, every commit synced to disk, one writer, readers that cannot write.
 func OpenSQLite(ctx context.Context, path string) (*DB, error) {
+	if err := engine.Install(); err != nil {
+		return nil, fmt.Errorf("open %s: %w", path, err)
+	}
 	write, err := sqlx.Open("sqlite", sqliteDSN(path, "_txlock=immediate"))
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", path, err)
@@ -42,10 +47,12 @@ func OpenSQLite(ctx context.Context, path string) (*DB, error) {
 
 func sqliteDSN(path, more string) string {
 	return "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + more +
+		"&vfs=" + engine.VFS +
 		"&_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=foreign_keys(1)" +
-		// Checkpoints at 32 MiB of log rather than 4, 32 MiB of pages in memory at most,
-		// and no temporary files for what can be rolled back.
-		"&_pragma=wal_autocheckpoint(8000)&_pragma=cache_size(-32768)&_pragma=temp_store(MEMORY)"
+		// Checkpoints at 64 MiB of log rather than 4, for a page that was written often is
+		// then copied once; 32 MiB of pages in memory at most, and no temporary files for
+		// what can be rolled back.
+		"&_pragma=wal_autocheckpoint(16000)&_pragma=cache_size(-32768)&_pragma=temp_store(MEMORY)"
 }
 
 // OpenMySQL opens a pool to the MySQL or MariaDB schema that the DSN names, in the

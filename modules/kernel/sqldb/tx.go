@@ -20,6 +20,7 @@ type Stmt struct {
 	Rows func(*sql.Rows) error
 	// Affected receives the number of rows matched; only in batches without Rows.
 	Affected *int64
+	values   []driver.NamedValue // Args, once Bind has converted them
 }
 
 // S makes a statement without an answer.
@@ -28,6 +29,30 @@ func S(query string, args ...any) Stmt { return Stmt{SQL: query, Args: args} }
 // Q makes a statement whose rows go to scan.
 func Q(scan func(*sql.Rows) error, query string, args ...any) Stmt {
 	return Stmt{SQL: query, Args: args, Rows: scan}
+}
+
+// Bind converts the arguments of a batch for the driver, in the caller's time rather than
+// that of SQLite's one writer; without it, that happens when the batch runs.
+func Bind(batch []Stmt) error {
+	for i := range batch {
+		var err error
+		if batch[i].values, err = values(batch[i].Args); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func values(args []any) ([]driver.NamedValue, error) {
+	list := make([]driver.NamedValue, len(args))
+	for i, a := range args {
+		v, err := driver.DefaultParameterConverter.ConvertValue(a)
+		if err != nil {
+			return nil, fmt.Errorf("argument %d: %w", i+1, err)
+		}
+		list[i] = driver.NamedValue{Ordinal: i + 1, Value: v}
+	}
+	return list, nil
 }
 
 // Tx is a transaction under way; it is used by one goroutine.
@@ -98,13 +123,9 @@ func together(batch []Stmt) (string, []any) {
 
 func (t *Tx) execTogether(ctx context.Context, batch []Stmt) error {
 	query, args := together(batch)
-	values := make([]driver.NamedValue, len(args))
-	for i, a := range args {
-		v, err := driver.DefaultParameterConverter.ConvertValue(a)
-		if err != nil {
-			return fmt.Errorf("argument %d: %w", i+1, err)
-		}
-		values[i] = driver.NamedValue{Ordinal: i + 1, Value: v}
+	values, err := values(args)
+	if err != nil {
+		return err
 	}
 	return t.conn.Raw(func(c any) error {
 		result, err := c.(driver.ExecerContext).ExecContext(ctx, query, values)
@@ -161,19 +182,19 @@ func (t *Tx) runEach(ctx context.Context, batch []Stmt) error {
 }
 
 func (t *Tx) runOne(ctx context.Context, s Stmt) error {
-	prepared, done, err := t.cache.get(ctx, t.conn, s.SQL) //nolint:sqlclosecheck // the cache keeps it; done closes what it does not
+	if s.Rows == nil {
+		affected, err := t.cache.exec(ctx, t.conn, s)
+		t.wrote = t.wrote || err == nil // a statement that fails is undone whole
+		if err == nil && s.Affected != nil {
+			*s.Affected = affected
+		}
+		return err
+	}
+	prepared, done, err := t.cache.query(ctx, t.conn, s.SQL) //nolint:sqlclosecheck // the cache keeps it; done closes what it does not
 	if err != nil {
 		return err
 	}
 	defer done()
-	if s.Rows == nil {
-		result, err := prepared.ExecContext(ctx, s.Args...)
-		t.wrote = t.wrote || err == nil // a statement that fails is undone whole
-		if err == nil && s.Affected != nil {
-			*s.Affected, err = result.RowsAffected()
-		}
-		return err
-	}
 	rows, err := prepared.QueryContext(ctx, s.Args...)
 	if err != nil {
 		return err

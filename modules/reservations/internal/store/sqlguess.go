@@ -78,6 +78,9 @@ func (s *SQL) writeGuess(ctx context.Context, sub Subject, st State, c Change) e
 	for _, w := range s.records(sub, st, c) {
 		batch = append(batch, w.stmt())
 	}
+	if err := sqldb.Bind(batch); err != nil {
+		return sqldb.Fail(err)
+	}
 	err := s.db.Do(ctx, func(tx *sqldb.Tx) error {
 		tx.Finally(batch...)
 		return nil
