@@ -17,8 +17,8 @@ import (
 //	seat         H<expiry>,<length of ref>,<ref><customer>      kind H, R or B
 //	hold         parts: flight, seats, expiry, status, customer, token, created, extensions, reservation
 //	reservation  parts: flight, seats, customer, status, created, hold, related
-//	idempotency  parts: created, fingerprint, answer[, type, hold or reservation, flight,
-//	             version: the event that the request made]
+//	idempotency  parts: created, fingerprint, answer; or created, fingerprint, answer
+//	             abbreviated, type, hold or reservation, flight, version: with the event
 //	event        parts: decided, type, hold or reservation
 //	flight       <open 0|1><seq>,<length>:<configuration>[parts: designator, date]
 //	customer     <seat>=<expiry>,...  the seats that the customer holds on a flight
@@ -166,20 +166,15 @@ func packRecord(r *idempotency.Record) string {
 	return string(appendPart(b, r.Answer))
 }
 
-// packAnswered is packRecord and what the request changed, but for the version, the last
-// part, which is known to the script that writes.
-func packAnswered(r *idempotency.Record, c store.Change, flight string) string {
-	var room [ordinary]byte
-	b := appendDigest(appendNumber(room[:0], r.CreatedAt), r.Fingerprint)
-	return string(appendParts(appendPart(b, r.Answer), c.Event, changed(c), flight))
-}
-
 func unpackRecord(record string) (*idempotency.Record, error) {
 	v, ok := split(record, 3)
-	if !ok { // with an event
-		v, ok = split(record, 7)
+	answer := []byte(v[2])
+	if !ok {
+		if v, ok = split(record, 7); ok {
+			answer, ok = expand(v[2], v[4], v[5])
+		}
 	}
-	r := &idempotency.Record{CreatedAt: number(v[0], &ok), Fingerprint: unpackDigest(v[1]), Answer: []byte(v[2])}
+	r := &idempotency.Record{CreatedAt: number(v[0], &ok), Fingerprint: unpackDigest(v[1]), Answer: answer}
 	if !ok {
 		return nil, errDamaged("idempotency", record)
 	}

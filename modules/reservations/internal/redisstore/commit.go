@@ -102,7 +102,7 @@ type sections struct {
 	tooMuch bool
 }
 
-const usual = 1024 // bytes of a change
+const usual = 1024 // bytes of a change, and more than those of a record
 
 func pack(from, to int64) sections {
 	b := make([]byte, len("fedxrswv"), usual)
