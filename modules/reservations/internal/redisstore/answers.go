@@ -52,12 +52,12 @@ func abbreviate(to []byte, answer, ref, flight string) []byte {
 
 // appendNamed appends a text between two of the syntax, as most are: wholly a name.
 func appendNamed(to []byte, text, ref, flight string) []byte {
-	switch {
-	case text == "":
+	switch text {
+	case "":
 		return to
-	case text == ref:
+	case ref:
 		return append(to, ofRef)
-	case text == flight:
+	case flight:
 		return append(to, ofFlight)
 	}
 	return append(to, text...)

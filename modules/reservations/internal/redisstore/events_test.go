@@ -59,3 +59,24 @@ func TestEveryVersionHasAnEvent(t *testing.T) {
 		t.Errorf("kept %q", slices.Sorted(maps.Keys(day)))
 	}
 }
+
+// TestFenceOfAnotherEpoch: a decision that was made before a bucket went away and came back
+// is made again.
+func TestFenceOfAnotherEpoch(t *testing.T) {
+	addr, ns := dbtest.RedisAddr(t), dbtest.Namespace()
+	s := open(t, addr, redisstore.Options{Namespace: ns, Own: true})
+	f := flight(1, 1)
+	apply(t, s, 1, f)
+	sub, decide := claim(f, "ann", "h1", "1A", time.Minute)
+	sub.Key = "" // never decided on a guess
+	decided := 0
+	update(t, s, sub, func(st store.State) (store.Change, error) {
+		if decided++; decided == 1 {
+			setFence(t, addr, ns, sub.Bucket, "active 3")
+		}
+		return decide(st)
+	})
+	if decided != 2 {
+		t.Errorf("decided %d times", decided)
+	}
+}

@@ -8,7 +8,8 @@
 //	r:{b0042}:s:<flight>  hash  seat -> record, "#" -> the flight's version,
 //	                            "c<customer>" -> seats held, derived from the records
 //	r:{b0042}:day         hash  what is kept for a day: "h<hold>", "i<idempotency key>", and
-//	                            "e<flight> <version>" -> what made that version
+//	                            "e<flight> <version>" -> what made that version, unless
+//	                            it is told with the answer to an idempotency key
 //	r:{b0042}:res         hash  reservation -> record
 //	r:num:{n0042}         hash  designator|date -> flights, a shard of the index by number
 //	r:cfg, r:feeds, r:meta hashes: geometry, cursors, what this namespace is
