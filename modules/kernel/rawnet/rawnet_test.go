@@ -124,8 +124,9 @@ func TestReadFails(t *testing.T) {
 // TestWriteFails: a write that cannot go on says how far it came.
 func TestWriteFails(t *testing.T) {
 	each(t, func(t *testing.T, near net.Conn, far *net.TCPConn) {
-		_ = near.SetWriteDeadline(time.Now().Add(50 * time.Millisecond))
-		n, err := near.Write(make([]byte, 64<<20))
+		much := make([]byte, 64<<20) // before the time runs
+		_ = near.SetWriteDeadline(time.Now().Add(500 * time.Millisecond))
+		n, err := near.Write(much)
 		if !errors.Is(err, os.ErrDeadlineExceeded) || n == 0 || n >= 64<<20 {
 			t.Errorf("wrote %d: %v", n, err)
 		}
