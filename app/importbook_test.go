@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -139,7 +138,7 @@ func TestImportBookStops(t *testing.T) {
 	addr := dbtest.StartRedis(t).Addr
 	book := redis.NewClient(&redis.Options{Addr: addr})
 	t.Cleanup(func() { _ = book.Close() })
-	if err := book.HSet(context.Background(), "flights:AA1-JFK-20270101", "1A", "c").Err(); err != nil {
+	if err := book.HSet(t.Context(), "flights:AA1-JFK-20270101", "1A", "c").Err(); err != nil {
 		t.Fatal(err)
 	}
 	code, stdout, stderr := command(t, nil, "import", "book", addr, "--to", "http://"+freeAddr(t))

@@ -36,8 +36,8 @@ const (
 // Nobody can miss what is held back. Only frames of a transaction that is not committed
 // yet are: from a frame with a commit mark on, everything is written through, whatever
 // `synchronous` says, and the header of the shared index, by which other connections
-// learn of frames, comes after that. The connection itself reads its frames from the
-// buffer. What is still there when it gives up the lock of the one writer was rolled back
+// learn of frames, comes after that. When the connection itself reads one of its frames,
+// they are written first. What is still there when it gives up the lock of the one writer was rolled back
 // and is dropped, lest it be written over the next writer's frames. An error of writing
 // reaches SQLite in a write or a sync of the same transaction, which fails it.
 type files struct {
@@ -172,14 +172,10 @@ func (s *file) flush(tls *libc.TLS, handle uintptr) int32 {
 	return function[writeFunc](s.own().FxWrite)(tls, handle, s.buffer, size, s.offset)
 }
 
-// readLog gives what is held back. Only while a transaction commits is a part of it asked
-// for together with what is not.
+// readLog writes what is held back first if some of it is asked for.
 func readLog(tls *libc.TLS, handle, into uintptr, size int32, offset int64) int32 {
 	s := stateOf(handle)
-	if first := offset - s.offset; first >= 0 && first+int64(size) <= int64(s.length) {
-		copy(unsafe.Slice(at[byte](into), size), unsafe.Slice(at[byte](s.buffer), bufferSize)[first:])
-		return sqlite3.SQLITE_OK
-	} else if first+int64(size) > 0 && first < int64(s.length) {
+	if offset < s.offset+int64(s.length) && offset+int64(size) > s.offset {
 		if rc := s.flush(tls, handle); rc != sqlite3.SQLITE_OK {
 			return rc
 		}
