@@ -1,5 +1,5 @@
 // Package reservations holds the schema of the reservations context, as goose files that
-// serve MySQL, MariaDB and SQLite alike.
+// serve MySQL, MariaDB and SQLite alike, but for those named *.sqlite.sql.
 package reservations
 
 import "embed"

@@ -21,13 +21,18 @@ type Migrator struct {
 	provider *goose.Provider
 }
 
-// NewMigrator reads the goose files at the root of dir.
+// NewMigrator reads the goose files at the root of dir. Those that end with .sqlite.sql are
+// for SQLite only.
 func NewMigrator(db *DB, dir fs.FS) (*Migrator, error) {
-	dialect := goose.DialectSQLite3
+	dialect, others := goose.DialectSQLite3, []string(nil)
 	if db.Dialect() == MySQL {
+		var err error
+		if others, err = fs.Glob(dir, "*.sqlite.sql"); err != nil {
+			return nil, fmt.Errorf("migrations: %w", err)
+		}
 		dialect = goose.DialectMySQL
 	}
-	p, err := goose.NewProvider(dialect, db.Writer().DB, dir, goose.WithDisableGlobalRegistry(true))
+	p, err := goose.NewProvider(dialect, db.Writer().DB, dir, goose.WithDisableGlobalRegistry(true), goose.WithExcludeNames(others))
 	if err != nil {
 		return nil, fmt.Errorf("migrations: %w", err)
 	}

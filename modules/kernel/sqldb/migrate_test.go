@@ -69,6 +69,34 @@ func TestMigrateUpTwiceAndDown(t *testing.T) {
 	})
 }
 
+// TestMigrationForSQLite runs a file that only SQLite understands, and its way back.
+func TestMigrationForSQLite(t *testing.T) {
+	files := fstest.MapFS{
+		"00001_first.sql": {Data: []byte("-- +goose Up\nCREATE TABLE first (id BIGINT PRIMARY KEY);\n-- +goose Down\nDROP TABLE first;\n")},
+		"00002_second.sqlite.sql": {Data: []byte("-- +goose Up\nCREATE TABLE second (id BIGINT PRIMARY KEY) WITHOUT ROWID;\n" +
+			"-- +goose Down\nDROP TABLE second;\n")},
+		"00003_third.sql": {Data: []byte("-- +goose Up\nCREATE TABLE third (id BIGINT PRIMARY KEY);\n-- +goose Down\nDROP TABLE third;\n")},
+	}
+	onBoth(t, func(t *testing.T, db *sqldb.DB) {
+		names := []string{"00003_third.sql", "00002_second.sqlite.sql", "00001_first.sql", ""}
+		if db.Dialect() == sqldb.MySQL {
+			names = []string{"00003_third.sql", "00001_first.sql", ""}
+		}
+		m, err := sqldb.NewMigrator(db, files)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n, err := m.Up(t.Context()); err != nil || n != len(names)-1 {
+			t.Fatalf("up: %d, %v; want %d", n, err, len(names)-1)
+		}
+		for i, want := range names {
+			if name, err := m.Down(t.Context()); err != nil || name != want {
+				t.Errorf("down %d: %q, %v; want %q", i, name, err, want)
+			}
+		}
+	})
+}
+
 func TestMigrationThatFailsSaysWhich(t *testing.T) {
 	onBoth(t, func(t *testing.T, db *sqldb.DB) {
 		bad := fstest.MapFS{"00001_bad.sql": {Data: []byte("-- +goose Up\nNONSENSE;\n-- +goose Down\nSELECT 1;\n")}}

@@ -50,7 +50,10 @@ func (m moving) Follows(ctx context.Context) (map[string]int64, error) {
 func (m moving) Wipes(buckets []int, limit int) []sqldb.Stmt {
 	in, args := handoversql.In("bucket", buckets)
 	d := m.s.db.Dialect()
-	return []sqldb.Stmt{handoversql.Delete(d, "flights", in, args, limit), handoversql.Delete(d, "answers", in, args, limit)}
+	return []sqldb.Stmt{
+		handoversql.Delete(d, "flights", "flight_id", in, args, limit),
+		handoversql.Delete(d, "answers", "bucket,idem_key", in, args, limit),
+	}
 }
 
 // Reads goes along keys.

@@ -36,12 +36,12 @@ func In(column string, buckets []int) (string, []any) {
 	return column + " IN " + sqldb.Marks(1, len(all)), args
 }
 
-// Delete is the statement that deletes at most limit of the rows of a table that a
-// condition finds.
-func Delete(d sqldb.Dialect, table, where string, args []any, limit int) sqldb.Stmt {
+// Delete is the statement that deletes at most limit of the rows of a table, with the
+// columns of its primary key, that a condition finds.
+func Delete(d sqldb.Dialect, table, key, where string, args []any, limit int) sqldb.Stmt {
 	found := " FROM " + table + " WHERE " + where + " LIMIT ?"
 	if d != sqldb.MySQL {
-		found = " FROM " + table + " WHERE rowid IN (SELECT rowid" + found + ")"
+		found = " FROM " + table + " WHERE (" + key + ") IN (SELECT " + key + found + ")"
 	}
 	return sqldb.S("DELETE"+found, append(slices.Clone(args), limit)...)
 }

@@ -348,6 +348,49 @@ func TestMigrationsGoDownAndUpAgain(t *testing.T) {
 	}
 }
 
+// TestTablesByKeyKeepTheirRows takes a SQLite database back to tables with row ids and
+// forth again.
+func TestTablesByKeyKeepTheirRows(t *testing.T) {
+	db := dbtest.SQLite(t)
+	migrate(t, db)
+	exec(t, db, "INSERT INTO fences(route,bucket,epoch,mode,seq) VALUES('r',7,3,'ro',9),('r',3,1,'active',0)")
+	exec(t, db, "INSERT INTO flights(flight_id,designator,departure_date,configuration,is_open,seq) VALUES(?,'AA34','2026-11-21','C.1',1,5)", flightID)
+	exec(t, db, "INSERT INTO seats(bucket,flight_id,seat,kind,ref,customer_id,expires_at) VALUES(7,?,'1B','R','r','ann',0),(7,?,'1A','H','h','',12)", flightID, flightID)
+	rows := func() string {
+		t.Helper()
+		var all string
+		err := db.Reader().GetContext(t.Context(), &all, "SELECT (SELECT group_concat(route||bucket||','||epoch||mode||seq) FROM fences)"+
+			"||(SELECT group_concat(flight_id||designator||departure_date||configuration||is_open||seq) FROM flights WHERE designator='AA34')"+
+			"||(SELECT group_concat(bucket||flight_id||seat||kind||ref||customer_id||expires_at) FROM seats)")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return all
+	}
+	byKey := func() (n int) {
+		t.Helper()
+		if err := db.Reader().GetContext(t.Context(), &n, "SELECT COUNT(*) FROM sqlite_master WHERE sql LIKE '%WITHOUT ROWID'"); err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	before := rows()
+	m, err := sqldb.NewMigrator(db, migrations.FS)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const tables = 3
+	if n := byKey(); n != tables {
+		t.Errorf("%d tables by key, want %d", n, tables)
+	}
+	if name, err := m.Down(t.Context()); err != nil || name != "00003_by_key.sqlite.sql" || byKey() != 0 || rows() != before {
+		t.Errorf("down: %q, %v; %d tables by key, rows %s, before %s", name, err, byKey(), rows(), before)
+	}
+	if n, err := m.Up(t.Context()); err != nil || n != 1 || byKey() != tables || rows() != before {
+		t.Errorf("up again: %d, %v; %d tables by key, rows %s, before %s", n, err, byKey(), rows(), before)
+	}
+}
+
 // Several replicas start at once on a fresh database.
 func TestReplicasStartAtOnce(t *testing.T) {
 	db := dbtest.MySQL(t)

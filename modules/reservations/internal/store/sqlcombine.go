@@ -335,7 +335,7 @@ func (c *combiner) write(ctx context.Context, batch []*job) error {
 			args = append(args, j.sub.Bucket)
 		}
 		flights = append(flights, j.sub.FlightID)
-		all = append(all, newEvent(j.sub, j.st, j.change, expr("?", j.st.Flight.Version+1), expr("?", j.st.epoch)))
+		all = append(all, newEvent(j.sub, j.st, j.change, expr("?", j.st.epoch)))
 		all = append(all, c.store.records(j.sub, j.st, j.change)...)
 	}
 	return c.store.db.Do(ctx, func(tx *sqldb.Tx) error {

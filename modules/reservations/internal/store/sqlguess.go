@@ -74,8 +74,9 @@ func (s *SQL) venture(ctx context.Context, sub Subject, guessed *State, decide f
 // writeGuess is writeGuessed for one claim on SQLite. All it can is done here, in the
 // caller's time, for the writer is what everybody waits for.
 func (s *SQL) writeGuess(ctx context.Context, sub Subject, st State, c Change) error {
-	batch := []sqldb.Stmt{newEvent(sub, st, c, expr("?", st.Flight.Version+1), s.verifiedOne(sub, st)).stmt()}
-	for _, w := range s.records(sub, st, c) {
+	records := s.records(sub, st, c)
+	batch := append(make([]sqldb.Stmt, 0, 1+len(records)), s.claimEvent(sub, st, c))
+	for _, w := range records {
 		batch = append(batch, w.stmt())
 	}
 	if err := sqldb.Bind(batch); err != nil {
@@ -97,16 +98,20 @@ func (s *SQL) wrote(f Flight) {
 	s.flights.Put(f.FlightID, f)
 }
 
-// verifiedOne is verified for one claim, in the form that costs SQLite least.
-func (s *SQL) verifiedOne(sub Subject, st State) expression {
+// claimText is the event of one claim on a guess, verified in the form that costs SQLite
+// least, and claimEvent makes the statement of it.
+func claimText(d sqldb.Dialect) string {
+	return eventHead + eventRow + "CASE WHEN " + d.NowMicros() + " BETWEEN ? AND ?" +
+		" AND EXISTS(SELECT 1 FROM fences WHERE route=? AND bucket=? AND mode=? AND epoch=?)" +
+		" AND EXISTS(SELECT 1 FROM flights WHERE flight_id=? AND seq=?)" +
+		" AND NOT EXISTS(SELECT 1 FROM seats WHERE bucket=? AND flight_id=? AND customer_id=? AND kind='H')" +
+		" THEN ? ELSE 0 END)"
+}
+
+func (s *SQL) claimEvent(sub Subject, st State, c Change) sqldb.Stmt {
 	tolerance := guess.Tolerance.Microseconds()
-	return expr("CASE WHEN "+s.db.Dialect().NowMicros()+" BETWEEN ? AND ?"+
-		" AND EXISTS(SELECT 1 FROM fences WHERE route=? AND bucket=? AND mode=? AND epoch=?)"+
-		" AND EXISTS(SELECT 1 FROM flights WHERE flight_id=? AND seq=?)"+
-		" AND NOT EXISTS(SELECT 1 FROM seats WHERE bucket=? AND flight_id=? AND customer_id=? AND kind='H')"+
-		" THEN ? ELSE 0 END",
-		st.Now-tolerance, st.Now+tolerance, Route, sub.Bucket, ModeActive, st.epoch,
-		sub.FlightID, st.Flight.Seq, sub.Bucket, sub.FlightID, sub.CustomerID, st.epoch)
+	return sqldb.S(s.claimed, eventArgs(sub, st, c, st.Now-tolerance, st.Now+tolerance, Route, sub.Bucket, ModeActive, st.epoch,
+		sub.FlightID, st.Flight.Seq, sub.Bucket, sub.FlightID, sub.CustomerID, st.epoch)...)
 }
 
 // writeGuessed commits changes that were decided on guesses, all or none, in one round
@@ -122,7 +127,7 @@ func (s *SQL) writeGuessed(ctx context.Context, batch []*job) error {
 		if i == 0 {
 			epoch = s.verified(batch)
 		}
-		all = append(all, newEvent(j.sub, j.st, j.change, expr("?", j.st.Flight.Version+1), epoch))
+		all = append(all, newEvent(j.sub, j.st, j.change, epoch))
 		all = append(all, s.records(j.sub, j.st, j.change)...)
 	}
 	err := s.db.Do(ctx, func(tx *sqldb.Tx) error {

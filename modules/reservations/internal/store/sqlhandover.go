@@ -51,10 +51,10 @@ func (m moving) Wipes(buckets []int, limit int) []sqldb.Stmt {
 	bookings, bookingArgs := inIDs("reservation_id", bucket.ReservationPrefix, buckets)
 	d := m.db.Dialect()
 	return []sqldb.Stmt{
-		handoversql.Delete(d, "seats", in, inArgs, limit),
-		handoversql.Delete(d, "events", in, inArgs, limit),
-		handoversql.Delete(d, "holds", holds, holdArgs, limit),
-		handoversql.Delete(d, "reservations", bookings, bookingArgs, limit),
+		handoversql.Delete(d, "seats", "bucket,flight_id,seat", in, inArgs, limit),
+		handoversql.Delete(d, "events", "bucket,flight_id,version", in, inArgs, limit),
+		handoversql.Delete(d, "holds", "hold_id", holds, holdArgs, limit),
+		handoversql.Delete(d, "reservations", "reservation_id", bookings, bookingArgs, limit),
 	}
 }
 

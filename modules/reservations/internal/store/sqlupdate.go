@@ -128,7 +128,7 @@ func (s *SQL) writes(sub Subject, st State, c Change) []sqldb.Stmt {
 	if mutant.FreezeWithoutDrain {
 		fence = expr("?", st.epoch) // an INSERT locks what it reads, asked or not
 	}
-	event := newEvent(sub, st, c, expr("?", st.Flight.Version+1), fence)
+	event := newEvent(sub, st, c, fence)
 	batch := []sqldb.Stmt{event.stmt()}
 	for _, w := range s.records(sub, st, c) {
 		batch = append(batch, w.stmt())
@@ -176,17 +176,26 @@ type expression struct {
 
 func expr(text string, args ...any) expression { return expression{text, args} }
 
+// eventHead begins the INSERT of events; the row of one is the version, which is the next,
+// the other columns as they are, and the epoch.
+const (
+	eventHead = "INSERT INTO events(version,bucket,flight_id,type,ref,created_at,request_key,fingerprint,answer,epoch) VALUES "
+	eventRow  = "(?,?,?,?,?,?,?,?,?,"
+)
+
 // newEvent writes the flight's next version under the epoch of its bucket.
-func newEvent(sub Subject, st State, c Change, version, epoch expression) write {
+func newEvent(sub Subject, st State, c Change, epoch expression) write {
+	return write{head: eventHead, rows: eventRow + epoch.text + ")", args: eventArgs(sub, st, c, epoch.args...)}
+}
+
+func eventArgs(sub Subject, st State, c Change, epoch ...any) []any {
 	var key, fingerprint, answer any
 	if c.Record != nil {
 		key, fingerprint, answer = sub.Key, c.Record.Fingerprint, string(c.Record.Answer)
 	}
-	args := append([]any{sub.Bucket, st.Flight.FlightID, c.Event, eventRef(c), st.Now, key, fingerprint, answer}, version.args...)
-	return write{
-		head: "INSERT INTO events(bucket,flight_id,type,ref,created_at,request_key,fingerprint,answer,version,epoch) VALUES ",
-		rows: "(?,?,?,?,?,?,?,?," + version.text + "," + epoch.text + ")", args: append(args, epoch.args...),
-	}
+	args := append(make([]any, 0, 9+len(epoch)),
+		st.Flight.Version+1, sub.Bucket, st.Flight.FlightID, c.Event, eventRef(c), st.Now, key, fingerprint, answer)
+	return append(args, epoch...)
 }
 
 // eventRef names what the event is about.
