@@ -19,6 +19,7 @@ const maxCached = 256
 type stmtCache struct {
 	queries map[string]*sql.Stmt
 	execs   map[string]driver.Stmt
+	values  []driver.NamedValue // of the statement under way
 }
 
 func newStmtCache() *stmtCache {
@@ -44,11 +45,10 @@ func (c *stmtCache) query(ctx context.Context, conn *sql.Conn, query string) (*s
 
 // exec runs a statement without an answer and gives the number of rows it changed.
 func (c *stmtCache) exec(ctx context.Context, conn *sql.Conn, s Stmt) (affected int64, err error) {
-	if s.values == nil {
-		if s.values, err = values(s.Args); err != nil {
-			return 0, err
-		}
+	if c.values, err = values(s.Args, c.values); err != nil {
+		return 0, err
 	}
+	defer clear(c.values) // they are not to be kept alive
 	err = conn.Raw(func(raw any) error {
 		prepared, ok := c.execs[s.SQL]
 		if !ok {
@@ -62,7 +62,7 @@ func (c *stmtCache) exec(ctx context.Context, conn *sql.Conn, s Stmt) (affected 
 				defer func() { _ = prepared.Close() }()
 			}
 		}
-		result, err := prepared.(driver.StmtExecContext).ExecContext(ctx, s.values)
+		result, err := prepared.(driver.StmtExecContext).ExecContext(ctx, c.values)
 		if err == nil {
 			affected, err = result.RowsAffected()
 		}

@@ -20,7 +20,6 @@ type Stmt struct {
 	Rows func(*sql.Rows) error
 	// Affected receives the number of rows matched; only in batches without Rows.
 	Affected *int64
-	values   []driver.NamedValue // Args, once Bind has converted them
 }
 
 // S makes a statement without an answer.
@@ -31,26 +30,15 @@ func Q(scan func(*sql.Rows) error, query string, args ...any) Stmt {
 	return Stmt{SQL: query, Args: args, Rows: scan}
 }
 
-// Bind converts the arguments of a batch for the driver, in the caller's time rather than
-// that of SQLite's one writer; without it, that happens when the batch runs.
-func Bind(batch []Stmt) error {
-	for i := range batch {
-		var err error
-		if batch[i].values, err = values(batch[i].Args); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func values(args []any) ([]driver.NamedValue, error) {
-	list := make([]driver.NamedValue, len(args))
+// values converts arguments for the driver, in the place of others that are done with.
+func values(args []any, place []driver.NamedValue) ([]driver.NamedValue, error) {
+	list := place[:0]
 	for i, a := range args {
 		v, err := driver.DefaultParameterConverter.ConvertValue(a)
 		if err != nil {
 			return nil, fmt.Errorf("argument %d: %w", i+1, err)
 		}
-		list[i] = driver.NamedValue{Ordinal: i + 1, Value: v}
+		list = append(list, driver.NamedValue{Ordinal: i + 1, Value: v})
 	}
 	return list, nil
 }
@@ -123,7 +111,7 @@ func together(batch []Stmt) (string, []any) {
 
 func (t *Tx) execTogether(ctx context.Context, batch []Stmt) error {
 	query, args := together(batch)
-	values, err := values(args)
+	values, err := values(args, make([]driver.NamedValue, 0, len(args)))
 	if err != nil {
 		return err
 	}

@@ -79,9 +79,6 @@ func (s *SQL) writeGuess(ctx context.Context, sub Subject, st State, c Change) e
 	for _, w := range records {
 		batch = append(batch, w.stmt())
 	}
-	if err := sqldb.Bind(batch); err != nil {
-		return sqldb.Fail(err)
-	}
 	err := s.db.Do(ctx, func(tx *sqldb.Tx) error {
 		tx.Finally(batch...)
 		return nil
