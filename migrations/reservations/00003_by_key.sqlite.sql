@@ -1,6 +1,6 @@
 -- +goose Up
 -- Tables that are looked up by their key with every claim lie in its order: a look-up goes
--- down one tree instead of two, and a claim writes a page less. MySQL has them so anyway.
+-- down one tree instead of two, and a seat is written into one. MySQL has them so anyway.
 -- Tables with long rows or ids at random stay as they are, for fewer rows a page cost more
 -- than the second tree.
 ALTER TABLE fences RENAME TO fences_before;

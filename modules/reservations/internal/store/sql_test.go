@@ -360,7 +360,7 @@ func TestTablesByKeyKeepTheirRows(t *testing.T) {
 		t.Helper()
 		var all string
 		err := db.Reader().GetContext(t.Context(), &all, "SELECT (SELECT group_concat(route||bucket||','||epoch||mode||seq) FROM fences)"+
-			"||(SELECT group_concat(flight_id||designator||departure_date||configuration||is_open||seq) FROM flights WHERE designator='AA34')"+
+			"||(SELECT group_concat(flight_id||designator||departure_date||configuration||is_open||seq) FROM flights INDEXED BY flights_number WHERE designator='AA34')"+
 			"||(SELECT group_concat(bucket||flight_id||seat||kind||ref||customer_id||expires_at) FROM seats)")
 		if err != nil {
 			t.Fatal(err)

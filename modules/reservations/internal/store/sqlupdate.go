@@ -176,8 +176,7 @@ type expression struct {
 
 func expr(text string, args ...any) expression { return expression{text, args} }
 
-// eventHead begins the INSERT of events; the row of one is the version, which is the next,
-// the other columns as they are, and the epoch.
+// eventHead begins an INSERT of events, and eventRow the row of one, up to its epoch.
 const (
 	eventHead = "INSERT INTO events(version,bucket,flight_id,type,ref,created_at,request_key,fingerprint,answer,epoch) VALUES "
 	eventRow  = "(?,?,?,?,?,?,?,?,?,"
@@ -188,6 +187,7 @@ func newEvent(sub Subject, st State, c Change, epoch expression) write {
 	return write{head: eventHead, rows: eventRow + epoch.text + ")", args: eventArgs(sub, st, c, epoch.args...)}
 }
 
+// eventArgs are the values of eventRow, and then those of the epoch.
 func eventArgs(sub Subject, st State, c Change, epoch ...any) []any {
 	var key, fingerprint, answer any
 	if c.Record != nil {
