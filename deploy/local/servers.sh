@@ -25,12 +25,12 @@ start_mariadb() {
     taken "$LOCAL_MYSQL_PORT" MariaDB LOCAL_MYSQL_PORT
     if [ ! -d "$data/mariadb/mysql" ]; then
         rm -rf "$data/mariadb.new"
-        mariadb-install-db --no-defaults --datadir="$data/mariadb.new" --user="$me" --skip-test-db --skip-name-resolve \
+        mariadb-install-db --no-defaults --datadir="$data/mariadb.new" --tmpdir="$data" --user="$me" --skip-test-db --skip-name-resolve \
             --auth-root-authentication-method=socket --auth-root-socket-user="$me" >"$LOCAL_DIR/log/mariadb-install.log" 2>&1 ||
             fail "making MariaDB's data folder failed; see $LOCAL_DIR/log/mariadb-install.log"
         mv "$data/mariadb.new" "$data/mariadb"
     fi
-    start_process mariadb mariadbd --no-defaults --user="$me" --datadir="$data/mariadb" --socket="$socket" \
+    start_process mariadb mariadbd --no-defaults --user="$me" --datadir="$data/mariadb" --tmpdir="$data" --socket="$socket" \
         --pid-file="$data/mariadb/server.pid" --bind-address=127.0.0.1 --port="$LOCAL_MYSQL_PORT" --skip-name-resolve \
         --skip-log-bin --innodb-flush-log-at-trx-commit=1 --innodb-buffer-pool-size="${LOCAL_MYSQL_MEMORY:-256M}" \
         --max-connections=600 --character-set-server=utf8mb4

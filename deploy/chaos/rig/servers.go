@@ -50,7 +50,7 @@ func newMariaDB(ctx context.Context, dir, addr string) (p *Process, dsn string, 
 	}
 	data := filepath.Join(dir, "mariadb")
 	made := exec.CommandContext(ctx, install, append([]string{
-		"--no-defaults", "--datadir=" + data, "--auth-root-authentication-method=normal", "--skip-test-db", "--skip-name-resolve",
+		"--no-defaults", "--datadir=" + data, "--tmpdir=" + dir, "--auth-root-authentication-method=normal", "--skip-test-db", "--skip-name-resolve",
 	}, asRoot()...)...)
 	if out, err := made.CombinedOutput(); err != nil {
 		return nil, "", fmt.Errorf("mariadb-install-db: %w\n%s", err, out)
@@ -63,7 +63,7 @@ func newMariaDB(ctx context.Context, dir, addr string) (p *Process, dsn string, 
 	cfg.User, cfg.Net, cfg.Addr, cfg.Timeout, cfg.ReadTimeout = "root", "tcp", addr, askTimeout, askTimeout
 	root := cfg.FormatDSN()
 	p = newProcess(dir, "mariadb", func(ctx context.Context) error { return makeSchema(ctx, root) }, append([]string{
-		server, "--no-defaults", "--datadir=" + data, "--socket=" + filepath.Join(dir, "s"), "--pid-file=" + filepath.Join(dir, "mariadb.pid"),
+		server, "--no-defaults", "--datadir=" + data, "--tmpdir=" + dir, "--socket=" + filepath.Join(dir, "s"), "--pid-file=" + filepath.Join(dir, "mariadb.pid"),
 		"--bind-address=127.0.0.1", "--port=" + port, "--skip-name-resolve", "--skip-log-bin", "--performance-schema=OFF",
 		"--innodb-flush-log-at-trx-commit=1", "--innodb-buffer-pool-size=128M", "--max-connections=600", "--character-set-server=utf8mb4",
 	}, asRoot()...)...)

@@ -53,7 +53,7 @@ func makeDataFolder(install, dir string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), readyWithin)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, install, append([]string{
-		"--no-defaults", "--datadir=" + filepath.Join(dir, "data"), "--auth-root-authentication-method=normal",
+		"--no-defaults", "--datadir=" + filepath.Join(dir, "data"), ownTemporary(dir), "--auth-root-authentication-method=normal",
 		"--skip-test-db", "--skip-name-resolve", "--innodb-log-file-size=64M", "--innodb-flush-log-at-trx-commit=0",
 	}, asRoot()...)...)
 	if out, err := cmd.CombinedOutput(); err != nil {
@@ -65,7 +65,7 @@ func makeDataFolder(install, dir string) error {
 func mariadbArgs(i *instance) []string {
 	return append([]string{
 		"--no-defaults",
-		"--datadir=" + filepath.Join(i.dir, "data"),
+		"--datadir=" + filepath.Join(i.dir, "data"), ownTemporary(i.dir),
 		"--socket=" + filepath.Join(i.dir, "s"),
 		"--pid-file=" + filepath.Join(i.dir, "server.pid"),
 		"--bind-address=127.0.0.1", "--port=" + strconv.Itoa(i.port),
@@ -74,6 +74,10 @@ func mariadbArgs(i *instance) []string {
 		"--max-connections=600", "--character-set-server=utf8mb4",
 	}, asRoot()...)
 }
+
+// ownTemporary keeps a server's temporary tables out of the folder that others use: each
+// removes all that it finds there when it starts.
+func ownTemporary(dir string) string { return "--tmpdir=" + dir }
 
 // asRoot is what the server wants to hear before it runs as root, as in a container.
 func asRoot() []string {
