@@ -86,9 +86,9 @@ func (s *Service) setInstants(ctx context.Context, r *store.Row) (origin, destin
 	if err != nil {
 		return "", "", err
 	}
-	instant := func(field, code string, at wall.Time) (int64, error) {
-		airport, ok := airports[code]
-		if !ok {
+	from, to := airports[0], airports[1]
+	instant := func(field, code string, airport flights.Airport, at wall.Time) (int64, error) {
+		if airport.Code == "" {
 			return 0, bad(field, "%s is not a known airport", code)
 		}
 		loc, err := s.zones.Load(airport.TZ)
@@ -97,16 +97,16 @@ func (s *Service) setInstants(ctx context.Context, r *store.Row) (origin, destin
 		}
 		return at.Instant(loc), nil
 	}
-	if r.DepartureUTC, err = instant("origin", r.Origin, r.Departure); err != nil {
+	if r.DepartureUTC, err = instant("origin", r.Origin, from, r.Departure); err != nil {
 		return "", "", err
 	}
-	if r.ArrivalUTC, err = instant("destination", r.Destination, r.Arrival); err != nil {
+	if r.ArrivalUTC, err = instant("destination", r.Destination, to, r.Arrival); err != nil {
 		return "", "", err
 	}
 	if err := wall.Plausible(r.Minutes()); err != nil {
 		return "", "", errs.E(errs.Invalid, "%s", err.Error()).With("field", "arrival")
 	}
-	return airports[r.Origin].TZ, airports[r.Destination].TZ, nil
+	return from.TZ, to.TZ, nil
 }
 
 // geometryOf gives the seat map of an archetype, or checks the one that is given.

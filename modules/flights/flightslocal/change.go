@@ -68,7 +68,7 @@ func (s *Service) refit(ctx context.Context, r *store.Row, p flights.Patch) (*st
 	if err != nil {
 		return nil, err
 	}
-	c := known[r.Configuration]
+	c := known[0]
 	var g *store.Geometry
 	if p.Aircraft != nil || p.Seats != nil || p.SeatMap != nil {
 		aircraft, seats := c.Archetype, 0

@@ -155,8 +155,7 @@ func (s *Service) showAll(ctx context.Context, rows []store.Row) ([]flights.Flig
 	}
 	list := make([]flights.Flight, len(rows))
 	for i := range rows {
-		r := &rows[i]
-		list[i] = tell(r, configurations[r.Configuration], airports[r.Origin].TZ, airports[r.Destination].TZ)
+		list[i] = tell(&rows[i], configurations[i], airports[2*i].TZ, airports[2*i+1].TZ)
 	}
 	return list, nil
 }

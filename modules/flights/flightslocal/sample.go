@@ -90,8 +90,8 @@ func (s *Service) sampleReference(ctx context.Context) error {
 		return err
 	}
 	var missing []flights.Airport
-	for _, a := range sampleAirports() {
-		if _, ok := known[a.Code]; !ok {
+	for i, a := range sampleAirports() {
+		if known[i].Code == "" {
 			missing = append(missing, a)
 		}
 	}

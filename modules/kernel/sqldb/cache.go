@@ -85,7 +85,7 @@ func (c *stmtCache) close(conn *sql.Conn) {
 }
 
 // queryCache keeps the readers' statements prepared: to parse a join costs SQLite more
-// than to run it.
+// than to run it. When it is full it starts afresh.
 type queryCache struct {
 	pool  *sqlx.DB
 	mu    sync.RWMutex
@@ -97,32 +97,47 @@ func newQueryCache(pool *sqlx.DB) *queryCache {
 }
 
 func (c *queryCache) query(ctx context.Context, query string, args []any) (*sql.Rows, error) {
-	s, err := c.prepared(ctx, query) //nolint:sqlclosecheck // the cache keeps it
-	if err != nil {
+	if rows, known, err := c.known(ctx, query, args); known {
+		return rows, err
+	}
+	if err := c.prepare(ctx, query); err != nil {
 		return nil, err
 	}
-	if s == nil {
-		return c.pool.QueryContext(ctx, query, args...)
+	if rows, known, err := c.known(ctx, query, args); known {
+		return rows, err
 	}
-	return s.QueryContext(ctx, args...)
+	return c.pool.QueryContext(ctx, query, args...) // forgotten again meanwhile
 }
 
-// prepared gives nil when there is no room for another statement.
-func (c *queryCache) prepared(ctx context.Context, query string) (*sql.Stmt, error) {
+// known runs a query whose statement is there, which stays so until the query runs: rows
+// that are still read keep it open by themselves.
+func (c *queryCache) known(ctx context.Context, query string, args []any) (rows *sql.Rows, known bool, err error) {
 	c.mu.RLock()
+	defer c.mu.RUnlock()
 	s := c.stmts[query]
-	c.mu.RUnlock()
-	if s != nil {
-		return s, nil
+	if s == nil {
+		return nil, false, nil
+	}
+	rows, err = s.QueryContext(ctx, args...) //nolint:sqlclosecheck // the caller reads them
+	return rows, true, err
+}
+
+func (c *queryCache) prepare(ctx context.Context, query string) error {
+	s, err := c.pool.PrepareContext(ctx, query)
+	if err != nil {
+		return err
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if s := c.stmts[query]; s != nil || len(c.stmts) >= maxCached {
-		return s, nil
+	if c.stmts[query] != nil {
+		return s.Close() //nolint:sqlclosecheck // somebody else was quicker
 	}
-	s, err := c.pool.PrepareContext(ctx, query) //nolint:sqlclosecheck // it is kept until the pool closes
-	if err == nil {
-		c.stmts[query] = s
+	if len(c.stmts) >= maxCached {
+		for _, s := range c.stmts {
+			_ = s.Close()
+		}
+		clear(c.stmts)
 	}
-	return s, err
+	c.stmts[query] = s
+	return nil
 }

@@ -5,7 +5,7 @@ import (
 	"database/sql"
 )
 
-// Querier is a pool, a connection or a transaction.
+// Querier is a database, a pool, a connection or a transaction.
 type Querier interface {
 	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
 }

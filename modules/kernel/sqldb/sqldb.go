@@ -28,9 +28,10 @@ func (d *DB) Dialect() Dialect { return d.dialect }
 // Reader is the pool for queries outside a transaction; SQLite refuses writes on it.
 func (d *DB) Reader() *sqlx.DB { return d.read }
 
-// Query runs a query on the reader, for texts that come again and again: SQLite keeps
-// them prepared.
-func (d *DB) Query(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+// QueryContext runs a query on the reader, for texts that come again and again: SQLite
+// keeps them prepared. A limit is better written into the text, for SQLite prepares a
+// statement anew when one is bound.
+func (d *DB) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
 	if d.queries != nil {
 		return d.queries.query(ctx, query, args)
 	}

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"slices"
 	"sync"
 	"time"
 )
@@ -19,27 +20,40 @@ type cache[V any] struct {
 
 func newCache[V any]() *cache[V] { return &cache[V]{rows: map[string]V{}, born: time.Now()} }
 
+// load gives the rows of the codes, in their order, and reads those it does not know; one
+// that is not there is the zero value.
+func (c *cache[V]) load(codes []string, read func(missing []string) (map[string]V, error)) ([]V, error) {
+	list, missing := c.get(codes)
+	if len(missing) == 0 {
+		return list, nil
+	}
+	fresh, err := read(missing)
+	if err != nil {
+		return nil, err
+	}
+	c.put(fresh)
+	for i, code := range codes {
+		if v, ok := fresh[code]; ok {
+			list[i] = v
+		}
+	}
+	return list, nil
+}
+
 // get gives what is known of the codes, and the codes it knows nothing of, each once.
-func (c *cache[V]) get(codes []string) (map[string]V, []string) {
-	found := make(map[string]V, len(codes))
-	var missing []string
+func (c *cache[V]) get(codes []string) (list []V, missing []string) {
+	list = make([]V, len(codes))
 	c.mu.RLock()
 	defer c.mu.RUnlock()
 	old := time.Since(c.born) > cacheLife
-	for _, code := range codes {
-		if _, ok := found[code]; ok {
-			continue
-		}
-		v, ok := c.rows[code]
-		if !ok || old {
+	for i, code := range codes {
+		if v, ok := c.rows[code]; ok && !old {
+			list[i] = v
+		} else if !slices.Contains(missing, code) {
 			missing = append(missing, code)
-			ok = false
-		}
-		if ok {
-			found[code] = v
 		}
 	}
-	return found, missing
+	return list, missing
 }
 
 func (c *cache[V]) put(rows map[string]V) {

@@ -119,25 +119,20 @@ func CabinSeats(m flights.SeatMap) [4]int {
 	return seats
 }
 
-// Configurations gives what is known of the ids; an id that does not exist is left out.
-func (s *Store) Configurations(ctx context.Context, ids []string) (map[string]Configuration, error) {
-	found, missing := s.configs.get(ids)
-	if len(missing) == 0 {
-		return found, nil
-	}
-	fresh := map[string]Configuration{}
-	err := sqldb.Each(ctx, s.db.Reader(), sqldb.Q(func(rows *sql.Rows) error {
-		var c Configuration
-		err := rows.Scan(&c.ID, &c.Archetype, &c.Seats, &c.Cabins[0], &c.Cabins[1], &c.Cabins[2], &c.Cabins[3])
-		fresh[c.ID], found[c.ID] = c, c
-		return err
-	}, "SELECT id, archetype, seats, economy, premium_economy, business, first_class"+
-		" FROM configurations WHERE id IN "+sqldb.Marks(1, len(missing)), anys(missing)...))
-	if err != nil {
-		return nil, err
-	}
-	s.configs.put(fresh)
-	return found, nil
+// Configurations gives the configurations of the ids, in their order; one that does not
+// exist has no id.
+func (s *Store) Configurations(ctx context.Context, ids []string) ([]Configuration, error) {
+	return s.configs.load(ids, func(missing []string) (map[string]Configuration, error) {
+		fresh := map[string]Configuration{}
+		err := sqldb.Each(ctx, s.db.Reader(), sqldb.Q(func(rows *sql.Rows) error {
+			var c Configuration
+			err := rows.Scan(&c.ID, &c.Archetype, &c.Seats, &c.Cabins[0], &c.Cabins[1], &c.Cabins[2], &c.Cabins[3])
+			fresh[c.ID] = c
+			return err
+		}, "SELECT id, archetype, seats, economy, premium_economy, business, first_class"+
+			" FROM configurations WHERE id IN "+sqldb.Marks(1, len(missing)), anys(missing)...))
+		return fresh, err
+	})
 }
 
 // SeatMap gives the geometry of a configuration. errs: NotFound.

@@ -4,8 +4,6 @@ import (
 	"context"
 	"database/sql"
 
-	"github.com/jmoiron/sqlx"
-
 	"banyan/modules/kernel/bucket"
 	"banyan/modules/kernel/errs"
 	"banyan/modules/kernel/handover"
@@ -62,7 +60,7 @@ func (s *Store) learn(v *Served) {
 }
 
 // readServed reads what is served, at one moment.
-func readServed(ctx context.Context, q sqlx.QueryerContext) (*Served, error) {
+func readServed(ctx context.Context, q sqldb.Querier) (*Served, error) {
 	v := &Served{}
 	err := sqldb.Each(ctx, q, sqldb.Q(func(rows *sql.Rows) error {
 		var b sql.NullInt64
@@ -99,7 +97,7 @@ func (s *Store) look(ctx context.Context, limit int, ask asking) ([]Row, *Served
 	if err != nil {
 		return nil, nil, err
 	}
-	rows, changes, err := rowsServed(ctx, s.db.Reader(), limit, v, ask)
+	rows, changes, err := rowsServed(ctx, s.db, limit, v, ask)
 	if err != nil || changes == v.changes {
 		return rows, v, err
 	}
@@ -127,7 +125,7 @@ func (s *Store) lookAgain(ctx context.Context, limit int, ask asking) ([]Row, *S
 
 // rowsServed runs a query as what is served demands, and tells the number of changes of
 // the fences at that moment.
-func rowsServed(ctx context.Context, q sqlx.QueryerContext, limit int, v *Served, ask asking) ([]Row, int64, error) {
+func rowsServed(ctx context.Context, q sqldb.Querier, limit int, v *Served, ask asking) ([]Row, int64, error) {
 	if !v.none {
 		text, args := ask(!v.all)
 		rows, changes, err := countedRows(ctx, q, limit, text, args)
@@ -136,13 +134,19 @@ func rowsServed(ctx context.Context, q sqlx.QueryerContext, limit int, v *Served
 		}
 	}
 	// No row has told the number. Fences that are now as they were have been so meanwhile.
-	var changes int64
-	err := q.QueryRowxContext(ctx, "SELECT value FROM counters WHERE name='fences'").Scan(&changes)
-	return nil, changes, sqldb.Fail(err)
+	changes, found := int64(0), false
+	err := sqldb.Each(ctx, q, sqldb.Q(func(rows *sql.Rows) error {
+		found = true
+		return rows.Scan(&changes)
+	}, "SELECT value FROM counters WHERE name='fences'"))
+	if err == nil && !found {
+		err = errs.E(errs.Internal, "the store of flights has no count of its fences' changes")
+	}
+	return nil, changes, err
 }
 
 // countedRows reads rows whose last column is the number of changes of the fences.
-func countedRows(ctx context.Context, q sqlx.QueryerContext, limit int, text string, args []any) ([]Row, int64, error) {
+func countedRows(ctx context.Context, q sqldb.Querier, limit int, text string, args []any) ([]Row, int64, error) {
 	answer, err := q.QueryContext(ctx, text, args...)
 	if err != nil {
 		return nil, 0, sqldb.Fail(err)
@@ -150,7 +154,7 @@ func countedRows(ctx context.Context, q sqlx.QueryerContext, limit int, text str
 	defer func() { _ = answer.Close() }()
 	list := make([]Row, 0, limit)
 	into := newScanner()
-	var changes int64
+	var changes integer
 	into.into = append(into.into, &changes)
 	for answer.Next() {
 		r, err := into.row(answer)
@@ -159,7 +163,7 @@ func countedRows(ctx context.Context, q sqlx.QueryerContext, limit int, text str
 		}
 		list = append(list, r)
 	}
-	return list, changes, sqldb.Fail(answer.Err())
+	return list, int64(changes), sqldb.Fail(answer.Err())
 }
 
 // refuse is the error for a bucket that is not served, with its fence as it is now.

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"strconv"
 	"strings"
 
 	"banyan/modules/flights"
@@ -80,15 +81,15 @@ func (q *Query) SQL(d sqldb.Dialect) (string, []any) {
 	// Each carrier is read in order from its own index, and so much only as the page needs.
 	var parts []string
 	var args []any
-	for _, carrier := range q.Carriers {
+	for i := range q.Carriers {
 		one := *q
-		one.Carriers = []string{carrier}
+		one.Carriers = q.Carriers[i : i+1]
 		text, more := one.selects(d)
-		parts = append(parts, "SELECT * FROM ("+text+") AS "+"t"+carrier)
+		parts = append(parts, "SELECT * FROM ("+text+") AS t"+strconv.Itoa(i))
 		args = append(args, more...)
 	}
 	columns, _ := q.order()
-	return strings.Join(parts, " UNION ALL ") + " ORDER BY " + strings.Join(columns, ", ") + " LIMIT ?", append(args, q.Limit)
+	return strings.Join(parts, " UNION ALL ") + q.first(columns), args
 }
 
 func (q *Query) selects(d sqldb.Dialect) (string, []any) {
@@ -106,7 +107,13 @@ func (q *Query) selects(d sqldb.Dialect) (string, []any) {
 	if len(where) > 0 {
 		text += " WHERE " + strings.Join(where, " AND ")
 	}
-	return text + " ORDER BY " + strings.Join(columns, ", ") + " LIMIT ?", append(args, q.Limit)
+	return text + q.first(columns), args
+}
+
+// first orders, and ends with the page. The limit is written out, for SQLite makes a new
+// plan whenever a limit is bound.
+func (q *Query) first(columns []string) string {
+	return " ORDER BY " + strings.Join(columns, ", ") + " LIMIT " + strconv.Itoa(q.Limit)
 }
 
 // hint names the index that narrows most, or gives the order when nothing narrows.

@@ -76,11 +76,13 @@ func onlyServed(partial bool) string {
 
 // scanner reads rows into the same variables again and again.
 type scanner struct {
-	r                                          Row
-	depDate, depTime, arrDate, arrTime, status int
-	minutes, price                             int64
-	fares                                      [4]sql.NullInt64
-	into                                       []any
+	r                          Row
+	depDate, depTime, depUTC   integer
+	arrDate, arrTime, arrUTC   integer
+	minutes, stops, price      integer
+	fares                      [4]integer
+	status, synthetic, version integer
+	into                       []any
 }
 
 func newScanner() *scanner {
@@ -88,9 +90,9 @@ func newScanner() *scanner {
 	r := &c.r
 	c.into = []any{
 		&r.FlightID, &r.Designator, &r.Carrier, &r.Origin, &r.Destination,
-		&c.depDate, &c.depTime, &r.DepartureUTC, &c.arrDate, &c.arrTime, &r.ArrivalUTC, &c.minutes, &r.Stops,
+		&c.depDate, &c.depTime, &c.depUTC, &c.arrDate, &c.arrTime, &c.arrUTC, &c.minutes, &c.stops,
 		&r.Configuration, &r.Currency, &c.price, &c.fares[0], &c.fares[1], &c.fares[2], &c.fares[3],
-		&c.status, &r.Synthetic, &r.Version,
+		&c.status, &c.synthetic, &c.version,
 	}
 	return c
 }
@@ -99,10 +101,28 @@ func (c *scanner) row(rows *sql.Rows) (Row, error) {
 	if err := rows.Scan(c.into...); err != nil {
 		return Row{}, err
 	}
-	c.r.Departure, c.r.Arrival = wall.Of(c.depDate, c.depTime), wall.Of(c.arrDate, c.arrTime)
+	r := &c.r
+	r.Departure, r.DepartureUTC = wall.Of(int(c.depDate), int(c.depTime)), int64(c.depUTC)
+	r.Arrival, r.ArrivalUTC = wall.Of(int(c.arrDate), int(c.arrTime)), int64(c.arrUTC)
 	for i, f := range c.fares {
-		c.r.Fares[i] = f.Int64
+		r.Fares[i] = int64(f)
 	}
-	c.r.Cancelled = c.status == 1
-	return c.r, nil
+	r.Stops, r.Cancelled = int(c.stops), c.status == 1
+	r.Synthetic, r.Version = Synthetic(c.synthetic), int64(c.version)
+	return *r, nil
+}
+
+// integer is read without database/sql's detour by way of a text. NULL is 0.
+type integer int64
+
+// Scan implements sql.Scanner.
+func (n *integer) Scan(value any) error {
+	if v, ok := value.(int64); ok {
+		*n = integer(v)
+		return nil
+	}
+	var v sql.NullInt64
+	err := v.Scan(value)
+	*n = integer(v.Int64)
+	return err
 }

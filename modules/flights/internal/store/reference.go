@@ -91,23 +91,18 @@ func (s *Store) AirportsAfter(ctx context.Context, country, after string, limit 
 	return scanAirports(rows, err)
 }
 
-// Airports gives the airports of the codes; one that is not stored is left out.
-func (s *Store) Airports(ctx context.Context, codes []string) (map[string]flights.Airport, error) {
-	found, missing := s.airports.get(codes)
-	if len(missing) == 0 {
-		return found, nil
-	}
-	rows, err := s.db.Reader().QueryContext(ctx, airportColumns+" WHERE code IN "+sqldb.Marks(1, len(missing)), anys(missing)...)
-	list, err := scanAirports(rows, err)
-	if err != nil {
-		return nil, err
-	}
-	fresh := map[string]flights.Airport{}
-	for _, a := range list {
-		fresh[a.Code], found[a.Code] = a, a
-	}
-	s.airports.put(fresh)
-	return found, nil
+// Airports gives the airports of the codes, in their order; one that is not stored has no
+// code.
+func (s *Store) Airports(ctx context.Context, codes []string) ([]flights.Airport, error) {
+	return s.airports.load(codes, func(missing []string) (map[string]flights.Airport, error) {
+		rows, err := s.db.Reader().QueryContext(ctx, airportColumns+" WHERE code IN "+sqldb.Marks(1, len(missing)), anys(missing)...)
+		list, err := scanAirports(rows, err)
+		fresh := make(map[string]flights.Airport, len(list))
+		for _, a := range list {
+			fresh[a.Code] = a
+		}
+		return fresh, err
+	})
 }
 
 func scanAirports(rows *sql.Rows, err error) ([]flights.Airport, error) {

@@ -1,6 +1,8 @@
 package store
 
 import (
+	"math/bits"
+
 	"banyan/modules/flights"
 	"banyan/modules/flights/internal/wall"
 	"banyan/modules/kernel/bucket"
@@ -85,7 +87,10 @@ const (
 
 // Names lists the facts as the contract names the fields.
 func (s Synthetic) Names() []string {
-	var list []string
+	if s == 0 {
+		return nil
+	}
+	list := make([]string, 0, bits.OnesCount(uint(s)))
 	for i, name := range [...]string{"designator", "departure", "arrival", "aircraft", "fares", "stops"} {
 		if s&(1<<i) != 0 {
 			list = append(list, name)

@@ -226,7 +226,7 @@ func (s *SQL) Seats(ctx context.Context, flightID string) (State, error) {
 
 func (s *SQL) read(ctx context.Context, q *snapshot, modes ...string) (State, error) {
 	sent := s.clock.Elapsed()
-	rows, err := s.db.Query(ctx, q.query(), q.args...)
+	rows, err := s.db.QueryContext(ctx, q.query(), q.args...)
 	if err != nil {
 		return State{}, sqldb.Fail(err)
 	}
