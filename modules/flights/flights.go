@@ -29,7 +29,7 @@ type Catalogue interface {
 	Flight(ctx context.Context, flightID string) (Flight, error)
 	// SeatMap gives the flight's static geometry; Configuration serves as its ETag.
 	// errs: FlightUnknown.
-	SeatMap(ctx context.Context, flightID string) (SeatMap, error)
+	SeatMap(ctx context.Context, flightID string) (PublishedSeatMap, error)
 	// ByNumber finds the dated flight of a designator at a local departure time, or,
 	// with an empty time, its next departure that is not cancelled, or else its last one.
 	// errs: FlightUnknown, Invalid.

@@ -1,5 +1,27 @@
 package flights
 
+import (
+	"encoding/json"
+
+	"banyan/modules/kernel/errs"
+)
+
+// PublishedSeatMap is a seat map as it was checked and stored. It never changes, and is
+// passed on as the text that it is.
+type PublishedSeatMap struct {
+	Configuration string
+	JSON          json.RawMessage
+}
+
+// Map reads the text. errs: Internal.
+func (p PublishedSeatMap) Map() (SeatMap, error) {
+	m := SeatMap{Configuration: p.Configuration}
+	if err := json.Unmarshal(p.JSON, &m); err != nil {
+		return m, errs.E(errs.Internal, "the seat map of %s cannot be read", p.Configuration).Because(err)
+	}
+	return m, nil
+}
+
 // SeatMap is an aircraft's geometry in the Sabre/OTA style of the book's service.
 type SeatMap struct {
 	// Configuration names the geometry and its version; it is an ETag, not in the JSON.

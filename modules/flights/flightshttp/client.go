@@ -64,15 +64,15 @@ func (c *Client) Flight(ctx context.Context, flightID string) (flights.Flight, e
 }
 
 // SeatMap asks GET /v1/flights/{flight_id}/seat-map; the configuration is its ETag.
-func (c *Client) SeatMap(ctx context.Context, flightID string) (flights.SeatMap, error) {
+func (c *Client) SeatMap(ctx context.Context, flightID string) (flights.PublishedSeatMap, error) {
 	path, err := flightPath(flightID, "/seat-map")
 	if err != nil {
-		return flights.SeatMap{}, err
+		return flights.PublishedSeatMap{}, err
 	}
-	var m flights.SeatMap
-	header, err := c.to.Do(ctx, rest.Call{Method: http.MethodGet, Path: path, Out: &m})
+	var m flights.PublishedSeatMap
+	header, err := c.to.Do(ctx, rest.Call{Method: http.MethodGet, Path: path, Out: &m.JSON})
 	if err != nil {
-		return flights.SeatMap{}, err
+		return flights.PublishedSeatMap{}, err
 	}
 	m.Configuration = rest.Untag(header.Get("ETag"))
 	return m, nil

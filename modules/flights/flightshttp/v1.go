@@ -182,9 +182,9 @@ func (a api) seatMap(w http.ResponseWriter, r *http.Request) error {
 
 // answerSeatMap answers with the map, or 304; its ETag is the configuration, and the
 // only place where the configuration travels.
-func answerSeatMap(w http.ResponseWriter, r *http.Request, m flights.SeatMap) {
+func answerSeatMap(w http.ResponseWriter, r *http.Request, m flights.PublishedSeatMap) {
 	w.Header().Set("Cache-Control", revalidate)
 	if !rest.NotModified(w, r, rest.Tag(m.Configuration)) {
-		web.JSON(w, http.StatusOK, m)
+		web.Encoded(w, http.StatusOK, m.JSON)
 	}
 }

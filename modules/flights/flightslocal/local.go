@@ -78,10 +78,10 @@ func visible(s string) bool {
 }
 
 // SeatMap gives the geometry of a flight's configuration.
-func (s *Service) SeatMap(ctx context.Context, flightID string) (flights.SeatMap, error) {
+func (s *Service) SeatMap(ctx context.Context, flightID string) (flights.PublishedSeatMap, error) {
 	row, err := s.row(ctx, flightID)
 	if err != nil {
-		return flights.SeatMap{}, err
+		return flights.PublishedSeatMap{}, err
 	}
 	return s.store.SeatMap(ctx, row.Configuration)
 }

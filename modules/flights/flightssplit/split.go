@@ -122,7 +122,7 @@ func (s *Split) Flight(ctx context.Context, flightID string) (f flights.Flight, 
 }
 
 // SeatMap asks the side that serves the flight.
-func (s *Split) SeatMap(ctx context.Context, flightID string) (m flights.SeatMap, err error) {
+func (s *Split) SeatMap(ctx context.Context, flightID string) (m flights.PublishedSeatMap, err error) {
 	err = s.owner(ctx, bucket.Of(flightID), func(side flights.Side) (err error) {
 		m, err = side.SeatMap(ctx, flightID)
 		return err

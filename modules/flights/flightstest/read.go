@@ -18,11 +18,24 @@ func countSeats(m flights.SeatMap) int {
 	return n
 }
 
+// seatMap reads a flight's map, which must be its configuration's.
+func seatMap(t *testing.T, s flights.Service, f flights.Flight) flights.SeatMap {
+	t.Helper()
+	published, err := s.SeatMap(t.Context(), f.FlightID)
+	if err != nil || published.Configuration != f.Configuration {
+		t.Fatalf("the seat map is %s's, %v; want %s's", published.Configuration, err, f.Configuration)
+	}
+	m, err := published.Map()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
 func testSeatMap(t *testing.T, s flights.Service) {
 	f := schedule(t, s, newFlight())
-	m, err := s.SeatMap(t.Context(), f.FlightID)
-	if err != nil || m.Configuration != f.Configuration || countSeats(m) != f.Seats {
-		t.Errorf("map of %s with %d seats, %v; want %s with %d", m.Configuration, countSeats(m), err, f.Configuration, f.Seats)
+	if n := countSeats(seatMap(t, s, f)); n != f.Seats {
+		t.Errorf("the map has %d seats, the flight %d", n, f.Seats)
 	}
 	next := newFlight()
 	next.Designator = "AA36"
@@ -45,10 +58,7 @@ func testSeatMap(t *testing.T, s flights.Service) {
 // mark changed.
 func testGivenSeatMap(t *testing.T, s flights.Service) {
 	f := schedule(t, s, newFlight())
-	m, err := s.SeatMap(t.Context(), f.FlightID)
-	if err != nil {
-		t.Fatal(err)
-	}
+	m := seatMap(t, s, f)
 	own := newFlight()
 	own.Designator, own.SeatMap = "AA36", &m
 	if g := schedule(t, s, own); g.Configuration != f.Configuration {
@@ -61,11 +71,8 @@ func testGivenSeatMap(t *testing.T, s flights.Service) {
 	if g.Configuration == f.Configuration || g.Seats != f.Seats {
 		t.Errorf("another map is configuration %s with %d seats", g.Configuration, g.Seats)
 	}
-	stored, err := s.SeatMap(t.Context(), g.FlightID)
-	m.Configuration = ""
-	stored.Configuration = ""
-	if err != nil || asJSON(t, stored) != asJSON(t, m) {
-		t.Errorf("the map that is stored differs from the one given, %v", err)
+	if asJSON(t, seatMap(t, s, g)) != asJSON(t, m) {
+		t.Error("the map that is stored differs from the one given")
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"reflect"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -27,9 +28,18 @@ func JSON(w http.ResponseWriter, status int, v any) {
 		http.Error(w, `{"code":"internal"}`, http.StatusInternalServerError)
 		return
 	}
+	send(w, status, append(body, '\n'))
+}
+
+// Encoded answers with a text that is JSON already.
+func Encoded(w http.ResponseWriter, status int, text []byte) {
+	send(w, status, append(slices.Clip(text), '\n')) // a copy: others may have the text too
+}
+
+func send(w http.ResponseWriter, status int, body []byte) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_, _ = w.Write(append(body, '\n'))
+	_, _ = w.Write(body)
 }
 
 // Decode reads one JSON object of at most limit bytes (0: MaxBody) into v, refusing

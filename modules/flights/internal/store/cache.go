@@ -7,7 +7,8 @@ import (
 )
 
 const (
-	maxCached = 20_000           // all airports of the world, or so many configurations
+	maxRows   = 20_000           // all airports of the world, or so many configurations
+	maxMaps   = 256              // seat maps, of some 40 KB
 	cacheLife = 10 * time.Minute // after which airports are read again
 )
 
@@ -16,9 +17,12 @@ type cache[V any] struct {
 	mu   sync.RWMutex
 	rows map[string]V
 	born time.Time
+	most int
 }
 
-func newCache[V any]() *cache[V] { return &cache[V]{rows: map[string]V{}, born: time.Now()} }
+func newCache[V any](most int) *cache[V] {
+	return &cache[V]{rows: map[string]V{}, born: time.Now(), most: most}
+}
 
 // load gives the rows of the codes, in their order, and reads those it does not know; one
 // that is not there is the zero value.
@@ -59,7 +63,7 @@ func (c *cache[V]) get(codes []string) (list []V, missing []string) {
 func (c *cache[V]) put(rows map[string]V) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if len(c.rows)+len(rows) > maxCached || time.Since(c.born) > cacheLife {
+	if len(c.rows)+len(rows) > c.most || time.Since(c.born) > cacheLife {
 		c.rows, c.born = map[string]V{}, time.Now()
 	}
 	for code, v := range rows {

@@ -136,18 +136,23 @@ func (s *Store) Configurations(ctx context.Context, ids []string) ([]Configurati
 }
 
 // SeatMap gives the geometry of a configuration. errs: NotFound.
-func (s *Store) SeatMap(ctx context.Context, id string) (flights.SeatMap, error) {
-	var body []byte
-	m := flights.SeatMap{Configuration: id}
-	err := s.db.Reader().QueryRowContext(ctx, "SELECT seat_map FROM configurations WHERE id=?", id).Scan(&body)
-	if err == sql.ErrNoRows {
-		return m, errs.E(errs.NotFound, "there is no configuration %s", id)
-	}
+func (s *Store) SeatMap(ctx context.Context, id string) (flights.PublishedSeatMap, error) {
+	m := flights.PublishedSeatMap{Configuration: id}
+	list, err := s.maps.load([]string{id}, func([]string) (map[string]json.RawMessage, error) {
+		fresh := map[string]json.RawMessage{}
+		err := sqldb.Each(ctx, s.db, sqldb.Q(func(rows *sql.Rows) error {
+			var text []byte
+			err := rows.Scan(&text)
+			fresh[id] = text
+			return err
+		}, "SELECT seat_map FROM configurations WHERE id=?", id))
+		return fresh, err
+	})
 	if err != nil {
-		return m, sqldb.Fail(err)
+		return m, err
 	}
-	if err := json.Unmarshal(body, &m); err != nil {
-		return m, errs.E(errs.Internal, "the seat map of %s cannot be read", id).Because(err)
+	if m.JSON = list[0]; m.JSON == nil {
+		return m, errs.E(errs.NotFound, "there is no configuration %s", id)
 	}
 	return m, nil
 }

@@ -9,6 +9,7 @@ package store
 
 import (
 	"context"
+	"encoding/json"
 	"sync"
 	"sync/atomic"
 
@@ -31,6 +32,7 @@ type Store struct {
 	options  Options
 	airports *cache[flights.Airport]
 	configs  *cache[Configuration]
+	maps     *cache[json.RawMessage] // by configuration
 
 	opening sync.Mutex             // held while the store is made or its fences are read
 	served  atomic.Pointer[Served] // nil until the store was opened
@@ -41,7 +43,10 @@ type Store struct {
 
 // New makes a store over a migrated database, which is opened when it is first used.
 func New(db *sqldb.DB, o Options) *Store {
-	return &Store{db: db, options: o, airports: newCache[flights.Airport](), configs: newCache[Configuration]()}
+	return &Store{
+		db: db, options: o,
+		airports: newCache[flights.Airport](maxRows), configs: newCache[Configuration](maxRows), maps: newCache[json.RawMessage](maxMaps),
+	}
 }
 
 // DB is the database, for readiness checks.
