@@ -36,21 +36,31 @@ func BenchmarkHoldMariaDB(b *testing.B) {
 
 // BenchmarkHoldRedis is against raw HSETNX, which claims a seat and nothing else.
 func BenchmarkHoldRedis(b *testing.B) {
+	db, namespace := redisFor(b), dbtest.Namespace()
+	raw := func(ctx context.Context, n int) error {
+		flight, seat := place(n)
+		return db.HSetNX(ctx, namespace+":raw:"+flight, seat, "c-1").Err()
+	}
+	contest{base: raw, product: hold(b, onRedis(b, db)), atLeast: 0.7}.run(b)
+}
+
+func redisFor(b *testing.B) *redisdb.DB {
+	b.Helper()
 	db, err := redisdb.Open(b.Context(), redisdb.Options{Addrs: dbtest.RedisAddr(b)})
 	if err != nil {
 		b.Fatal(err)
 	}
 	b.Cleanup(func() { _ = db.Close() })
-	namespace := dbtest.Namespace()
-	svc, err := reservationslocal.NewRedis(b.Context(), db, reservationslocal.Options{Namespace: namespace, Own: true})
+	return db
+}
+
+func onRedis(b *testing.B, db *redisdb.DB) *reservationslocal.Service {
+	b.Helper()
+	svc, err := reservationslocal.NewRedis(b.Context(), db, reservationslocal.Options{Namespace: dbtest.Namespace(), Own: true})
 	if err != nil {
 		b.Fatal(err)
 	}
-	raw := func(ctx context.Context, n int) error {
-		flight, seat := place(n)
-		return db.HSetNX(ctx, namespace+":raw:"+flight, seat, "c-1").Err()
-	}
-	contest{base: raw, product: hold(b, svc), atLeast: 0.7}.run(b)
+	return svc
 }
 
 func onSQL(b *testing.B, db *sqldb.DB) *reservationslocal.Service {

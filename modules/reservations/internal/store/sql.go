@@ -24,7 +24,7 @@ type SQL struct {
 	flights  guess.Cache[Flight] // as last seen, to guess with
 	clock    *guess.Clock
 	epochs   [bucket.Count]atomic.Int64 // of the fences, as last seen
-	claimed  string                     // text of a claim on a guess
+	claimed  string                     // claimText of one seat
 }
 
 // SQLOptions of NewSQL.
@@ -44,7 +44,7 @@ const hashRow = "bucket_hash"
 // NewSQL takes over a database whose schema is migrated. It refuses a database made with
 // another bucket hash, and a server that may lose what it acknowledged.
 func NewSQL(ctx context.Context, db *sqldb.DB, o SQLOptions) (*SQL, error) {
-	s := &SQL{db: db, clock: guess.NewClock(), claimed: claimText(db.Dialect())}
+	s := &SQL{db: db, clock: guess.NewClock(), claimed: claimText(db.Dialect(), 1)}
 	if err := s.checkDurable(ctx, o); err != nil {
 		return nil, err
 	}

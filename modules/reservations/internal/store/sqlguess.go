@@ -60,13 +60,21 @@ func (s *SQL) learnFences(ctx context.Context) error {
 
 // venture writes a claim on a guess, by itself: SQLite's writer shares commits, and writes
 // for one while another decides. A guess that leads to a refusal, or is found wrong, is
-// decided on the truth.
+// decided on the truth. Most of these are refused, so a reader gives it first: the writer
+// is what everybody waits for.
 func (s *SQL) venture(ctx context.Context, sub Subject, guessed *State, decide func(State) (Change, error)) error {
 	change, err := decide(*guessed)
 	if err == nil && change.Record != nil { // without a record nothing would tell that the key is not new
 		if err = s.writeGuess(ctx, sub, *guessed, change); !refused(err) {
 			return err
 		}
+	}
+	st, err := s.read(ctx, newSnapshot(s.db.Dialect(), sub, false), ModeActive)
+	if err != nil {
+		return err
+	}
+	if change, err = decide(st); err != nil || change.Empty() {
+		return err
 	}
 	return s.alone(ctx, sub, decide)
 }
@@ -95,20 +103,33 @@ func (s *SQL) wrote(f Flight) {
 	s.flights.Put(f.FlightID, f)
 }
 
-// claimText is the event of one claim on a guess, verified in the form that costs SQLite
-// least, and claimEvent makes the statement of it.
-func claimText(d sqldb.Dialect) string {
-	return eventHead + eventRow + "CASE WHEN " + d.NowMicros() + " BETWEEN ? AND ?" +
+// claimText is the event of one claim on a guess, in the form that costs SQLite least. It
+// verifies all that the claim rests on, the seats too, whose keys would refuse it later:
+// who has not written when it is refused need not be undone, and nor need those who share
+// the commit. So the version may be whichever is next.
+func claimText(d sqldb.Dialect, seats int) string {
+	return eventHead +
+		"(COALESCE((SELECT version FROM events WHERE bucket=? AND flight_id=? ORDER BY version DESC LIMIT 1),0)+1" + eventRest +
+		"CASE WHEN " + d.NowMicros() + " BETWEEN ? AND ?" +
 		" AND EXISTS(SELECT 1 FROM fences WHERE route=? AND bucket=? AND mode=? AND epoch=?)" +
 		" AND EXISTS(SELECT 1 FROM flights WHERE flight_id=? AND seq=?)" +
-		" AND NOT EXISTS(SELECT 1 FROM seats WHERE bucket=? AND flight_id=? AND customer_id=? AND kind='H')" +
+		" AND NOT EXISTS(SELECT 1 FROM seats WHERE bucket=? AND flight_id=?" +
+		" AND (customer_id=? AND kind='H'" + strings.Repeat(" OR seat=?", seats) + "))" +
 		" THEN ? ELSE 0 END)"
 }
 
+// claimEvent makes the statement of claimText.
 func (s *SQL) claimEvent(sub Subject, st State, c Change) sqldb.Stmt {
-	tolerance := guess.Tolerance.Microseconds()
-	return sqldb.S(s.claimed, eventArgs(sub, st, c, st.Now-tolerance, st.Now+tolerance, Route, sub.Bucket, ModeActive, st.epoch,
-		sub.FlightID, st.Flight.Seq, sub.Bucket, sub.FlightID, sub.CustomerID, st.epoch)...)
+	tolerance, text := guess.Tolerance.Microseconds(), s.claimed
+	if len(sub.Seats) != 1 {
+		text = claimText(s.db.Dialect(), len(sub.Seats))
+	}
+	verified := append(make([]any, 0, 12+len(sub.Seats)), st.Now-tolerance, st.Now+tolerance, Route, sub.Bucket, ModeActive, st.epoch,
+		sub.FlightID, st.Flight.Seq, sub.Bucket, sub.FlightID, sub.CustomerID)
+	for _, seat := range sub.Seats {
+		verified = append(verified, seat)
+	}
+	return sqldb.S(text, eventArgs([]any{sub.Bucket, sub.FlightID}, sub, st, c, append(verified, st.epoch))...)
 }
 
 // writeGuessed commits changes that were decided on guesses, all or none, in one round

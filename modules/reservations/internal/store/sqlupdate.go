@@ -176,25 +176,30 @@ type expression struct {
 
 func expr(text string, args ...any) expression { return expression{text, args} }
 
-// eventHead begins an INSERT of events, and eventRow the row of one, up to its epoch.
+// eventHead begins an INSERT of events, and eventRest is in each row what comes between
+// its version and its epoch.
 const (
 	eventHead = "INSERT INTO events(version,bucket,flight_id,type,ref,created_at,request_key,fingerprint,answer,epoch) VALUES "
-	eventRow  = "(?,?,?,?,?,?,?,?,?,"
+	eventRest = ",?,?,?,?,?,?,?,?,"
 )
 
 // newEvent writes the flight's next version under the epoch of its bucket.
 func newEvent(sub Subject, st State, c Change, epoch expression) write {
-	return write{head: eventHead, rows: eventRow + epoch.text + ")", args: eventArgs(sub, st, c, epoch.args...)}
+	version := expr("?", st.Flight.Version+1)
+	return write{
+		head: eventHead, rows: "(" + version.text + eventRest + epoch.text + ")",
+		args: eventArgs(version.args, sub, st, c, epoch.args),
+	}
 }
 
-// eventArgs are the values of eventRow, and then those of the epoch.
-func eventArgs(sub Subject, st State, c Change, epoch ...any) []any {
+// eventArgs are the arguments of an event's version, of eventRest and of its epoch.
+func eventArgs(version []any, sub Subject, st State, c Change, epoch []any) []any {
 	var key, fingerprint, answer any
 	if c.Record != nil {
 		key, fingerprint, answer = sub.Key, c.Record.Fingerprint, string(c.Record.Answer)
 	}
-	args := append(make([]any, 0, 9+len(epoch)),
-		st.Flight.Version+1, sub.Bucket, st.Flight.FlightID, c.Event, eventRef(c), st.Now, key, fingerprint, answer)
+	args := append(make([]any, 0, len(version)+8+len(epoch)), version...)
+	args = append(args, sub.Bucket, st.Flight.FlightID, c.Event, eventRef(c), st.Now, key, fingerprint, answer)
 	return append(args, epoch...)
 }
 
