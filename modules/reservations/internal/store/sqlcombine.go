@@ -1,11 +1,9 @@
 package store
 
 import (
-	"cmp"
 	"context"
 	"database/sql"
 	"errors"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -26,13 +24,14 @@ const (
 // combiner lets claims on MySQL that arrive while others are under way share their
 // statements, for most of a small transaction's cost is its statements, not its rows: one
 // SELECT for many flights unless their state was guessed, one multi-row INSERT for each
-// table, one commit. What cannot be done together, or is refused together, is done alone.
+// table, one commit. What is refused together is done alone.
 type combiner struct {
-	store *SQL
-	jobs  chan *job
-	quit  chan struct{}
-	once  sync.Once
-	done  sync.WaitGroup
+	store    *SQL
+	jobs     chan *job
+	finished chan []*job
+	quit     chan struct{}
+	once     sync.Once
+	done     sync.WaitGroup
 }
 
 type job struct {
@@ -47,7 +46,10 @@ type job struct {
 }
 
 func newCombiner(s *SQL) *combiner {
-	c := &combiner{store: s, jobs: make(chan *job, combineWaiting), quit: make(chan struct{})}
+	c := &combiner{
+		store: s, jobs: make(chan *job, combineWaiting),
+		finished: make(chan []*job, combineSlots), quit: make(chan struct{}),
+	}
 	c.done.Go(c.work)
 	return c
 }
@@ -91,58 +93,65 @@ func (c *combiner) close() {
 	c.done.Wait()
 }
 
-// work starts a batch whenever there is a slot and a claim. While there is a crowd, it
-// waits a moment for those who have just been answered to come back: few full batches
-// are cheaper than many small ones.
+// work starts a batch whenever there is a slot and a claim that may be written.
 func (c *combiner) work() {
-	slots := make(chan struct{}, combineSlots)
-	crowd := 1
+	t := turns{busy: map[string]bool{}}
+	under, crowd := 0, 1
 	for {
-		slots <- struct{}{}
-		select {
-		case j := <-c.jobs:
-			batch := c.gather(j, crowd)
+		if under < combineSlots && t.any() {
+			c.gather(&t, crowd)
+			batch := t.take()
 			crowd = len(batch)
+			under++
 			c.done.Go(func() {
-				defer func() { <-slots }()
 				c.run(batch)
+				c.finished <- batch
 			})
+			continue
+		}
+		jobs := c.jobs
+		if len(t.waiting) >= combineWaiting {
+			jobs = nil
+		}
+		select {
+		case j := <-jobs:
+			t.waiting = append(t.waiting, j)
+		case batch := <-c.finished:
+			under--
+			t.leave(batch)
 		case <-c.quit:
 			return
 		}
 	}
 }
 
-// gather takes what is waiting, and waits a moment for a crowd as large as the last.
-func (c *combiner) gather(first *job, crowd int) []*job {
-	batch := []*job{first}
+// gather takes who has come. While there is a crowd, it waits a moment for those who have
+// just been answered to come back: few full batches are cheaper than many small ones.
+func (c *combiner) gather(t *turns, crowd int) {
 	var late <-chan time.Time
-	for len(batch) < combineAtOnce {
+	for len(t.waiting) < combineWaiting {
 		select {
 		case j := <-c.jobs:
-			batch = append(batch, j)
+			t.waiting = append(t.waiting, j)
 			continue
 		default:
 		}
-		if len(batch) >= crowd {
-			return batch
+		if len(t.waiting) >= crowd {
+			return
 		}
 		if late == nil {
 			late = time.After(combinePatience)
 		}
 		select {
 		case j := <-c.jobs:
-			batch = append(batch, j)
+			t.waiting = append(t.waiting, j)
 		case <-late:
-			return batch
+			return
 		}
 	}
-	return batch
 }
 
 func (c *combiner) run(batch []*job) {
-	batch, twins := distinct(batch)
-	c.alone(twins)
 	batch = c.guessed(batch)
 	if len(batch) == 0 {
 		return
@@ -173,6 +182,12 @@ func (c *combiner) guessed(batch []*job) (rest []*job) {
 	if len(writers) == 0 {
 		return rest
 	}
+	for _, j := range writers {
+		if known, ok := c.store.flights.Get(j.sub.FlightID); ok && known.Seq == j.st.Flight.Seq {
+			j.st.Flight = &known // another batch may have written since the guess
+		}
+	}
+	queue(writers)
 	err := c.store.writeGuessed(context.Background(), writers)
 	if refused(err) {
 		return batch
@@ -181,22 +196,6 @@ func (c *combiner) guessed(batch []*job) (rest []*job) {
 		j.answer <- err
 	}
 	return rest
-}
-
-// distinct keeps one claim of each flight, sorted, so that workers lock in one order;
-// the others of a flight must see what the first one did.
-func distinct(batch []*job) (kept, twins []*job) {
-	slices.SortStableFunc(batch, func(a, b *job) int {
-		return cmp.Or(cmp.Compare(a.sub.Bucket, b.sub.Bucket), cmp.Compare(a.sub.FlightID, b.sub.FlightID))
-	})
-	for i, j := range batch {
-		if i > 0 && j.sub.FlightID == batch[i-1].sub.FlightID {
-			twins = append(twins, j)
-		} else {
-			kept = append(kept, j)
-		}
-	}
-	return kept, twins
 }
 
 // alone runs claims by themselves, outside the slots: one that waits for a lock holds up
@@ -229,6 +228,7 @@ func (c *combiner) together(batch []*job) {
 	if len(writers) == 0 {
 		return
 	}
+	queue(writers)
 	err := c.write(ctx, writers)
 	if refused(err) {
 		c.alone(writers)

@@ -3,6 +3,7 @@ package store_test
 import (
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"banyan/modules/kernel/bucket"
@@ -136,4 +137,55 @@ func TestCombinedClaimThatLosesDecidesAgain(t *testing.T) {
 			t.Errorf("flight %d decided on version %d (%v)", i, seen, err)
 		}
 	})
+}
+
+// Claims of one flight that come together are written one behind the other: two for each
+// seat, of which one is refused, and no customer holds more than one.
+func TestCombinedClaimsOfOneFlight(t *testing.T) {
+	db, s, flights := crowd(t)
+	const seats = 30
+	flight := flights[0].FlightID
+	if _, err := s.Read(t.Context(), claim(flight)); err != nil {
+		t.Fatal(err)
+	}
+	var held atomic.Int64
+	var done sync.WaitGroup
+	for i := range 3 * seats {
+		sub := claim(flight)
+		// The third of each three is of the first one's customer, for a seat of its own.
+		sub.Seats = []string{fmt.Sprintf("%d%c", i/3+1, "AAB"[i%3])}
+		sub.CustomerID, sub.Key = fmt.Sprint("c", i/3, i%3%2), fmt.Sprint("key ", i)
+		done.Go(func() {
+			err := s.Update(t.Context(), sub, func(st store.State) (store.Change, error) {
+				if len(st.Seats) > 0 || st.HeldSeats > 0 {
+					return store.Change{}, errs.E(errs.SeatTaken, "no")
+				}
+				return store.Change{
+					Put: sub.Seats, As: store.Seat{Kind: store.Held, Ref: sub.Key, CustomerID: sub.CustomerID, ExpiresAt: st.Now + 1e9},
+					Record: &idempotency.Record{Fingerprint: "f", Answer: []byte(`{}`), CreatedAt: st.Now}, Event: "held",
+				}, nil
+			})
+			if err == nil {
+				held.Add(1)
+			} else if errs.CodeOf(err) != errs.SeatTaken {
+				t.Errorf("claim %d: %v", i, err)
+			}
+		})
+	}
+	done.Wait()
+	st, err := s.Seats(t.Context(), flight)
+	if err != nil || int64(len(st.Seats)) != held.Load() || st.Flight.Version != held.Load() {
+		t.Fatalf("%d claims succeeded, and there are %d seats of version %d (%v)", held.Load(), len(st.Seats), st.Flight.Version, err)
+	}
+	customers := map[string]string{}
+	for seat, r := range st.Seats {
+		if other := customers[r.CustomerID]; other != "" {
+			t.Errorf("%s holds %s and %s", r.CustomerID, other, seat)
+		}
+		customers[r.CustomerID] = seat
+	}
+	var events int64
+	if err := db.Reader().GetContext(t.Context(), &events, "SELECT COUNT(DISTINCT version) FROM events WHERE flight_id=?", flight); err != nil || events != held.Load() {
+		t.Errorf("%d claims and %d events (%v)", held.Load(), events, err)
+	}
 }

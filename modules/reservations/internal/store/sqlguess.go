@@ -166,10 +166,13 @@ func (s *SQL) writeGuessed(ctx context.Context, batch []*job) error {
 func (s *SQL) verified(batch []*job) expression {
 	var fences, flights, holders either
 	earliest, latest := batch[0].st.Now, batch[0].st.Now
-	seen := map[int]bool{}
+	seen, flown := map[int]bool{}, map[string]bool{}
 	for _, j := range batch {
 		earliest, latest = min(earliest, j.st.Now), max(latest, j.st.Now)
-		flights.or("flight_id=? AND seq=?", j.sub.FlightID, j.st.Flight.Seq)
+		if !flown[j.sub.FlightID] { // who shares a flight rests on the same state of it
+			flown[j.sub.FlightID] = true
+			flights.or("flight_id=? AND seq=?", j.sub.FlightID, j.st.Flight.Seq)
+		}
 		holders.or("bucket=? AND flight_id=? AND customer_id=?", j.sub.Bucket, j.sub.FlightID, j.sub.CustomerID)
 		if !seen[j.sub.Bucket] {
 			seen[j.sub.Bucket] = true
@@ -179,7 +182,7 @@ func (s *SQL) verified(batch []*job) expression {
 	d, tolerance := s.db.Dialect(), guess.Tolerance.Microseconds()
 	args := append([]any{latest - tolerance, earliest + tolerance, Route, ModeActive}, fences.args...)
 	args = append(append(args, len(seen)), flights.args...)
-	args = append(append(args, len(batch)), holders.args...)
+	args = append(append(args, len(flown)), holders.args...)
 	return expr("CASE WHEN "+d.NowMicros()+" BETWEEN ? AND ?"+
 		" AND (SELECT COUNT(*) FROM fences WHERE route=? AND mode=? AND "+fences.text()+d.ShareLock()+")=?"+
 		" AND (SELECT COUNT(*) FROM flights WHERE "+flights.text()+d.ShareLock()+")=?"+
