@@ -17,6 +17,7 @@ const (
 	combineSlots   = 2  // batches under way
 	combineAtOnce  = 32 // claims in a batch
 	combineWaiting = 256
+	combineTries   = 4 // of a batch, before each of its claims is on its own
 	// combinePatience is short beside the commit that a batch pays for.
 	combinePatience = 200 * time.Microsecond
 )
@@ -206,14 +207,25 @@ func (c *combiner) alone(batch []*job) {
 	}
 }
 
-// together reads for all, decides each, and writes for those that have something to
-// write. Refusals are answered on the way.
+// together decides for all on what it reads, and again for those whom another replica was
+// faster than, a few times: alone, each would meet it.
 func (c *combiner) together(batch []*job) {
+	for range combineTries {
+		if batch = c.attempt(batch); len(batch) == 0 {
+			return
+		}
+	}
+	c.alone(batch)
+}
+
+// attempt reads for all, decides each, and writes for those that have something to write;
+// they are given back if that was refused. The others are answered on the way.
+func (c *combiner) attempt(batch []*job) (again []*job) {
 	// Not the callers' contexts: one that ends must not take the others with it.
 	ctx := context.Background()
 	if err := c.load(ctx, batch); err != nil {
 		c.alone(batch)
-		return
+		return nil
 	}
 	var writers []*job
 	for _, j := range batch {
@@ -226,17 +238,21 @@ func (c *combiner) together(batch []*job) {
 		}
 	}
 	if len(writers) == 0 {
-		return
+		return nil
 	}
 	queue(writers)
 	err := c.write(ctx, writers)
-	if refused(err) {
+	switch {
+	case sqldb.ClassOf(err) == sqldb.Busy: // somebody keeps a lock: it is to hold up only who wants it
 		c.alone(writers)
-		return
+	case refused(err):
+		return writers
+	default:
+		for _, j := range writers {
+			j.answer <- err
+		}
 	}
-	for _, j := range writers {
-		j.answer <- err
-	}
+	return nil
 }
 
 // choose decides by what was loaded.
@@ -255,7 +271,7 @@ func (j *job) choose() (c Change, err error) {
 var errNotActive error = errs.E(errs.Misdirected, "one of the buckets is not served here")
 
 // refused tells whether a transaction certainly wrote nothing, because of one of its
-// claims; the others, at least, will succeed alone.
+// claims or another writer.
 func refused(err error) bool {
 	if errors.Is(err, errNotActive) {
 		return true
