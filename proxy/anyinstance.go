@@ -44,6 +44,7 @@ func (a *anyInstance) RoundTrip(r *http.Request) (resp *http.Response, err error
 			break
 		}
 		x := p.instances[i]
+		ejected := x.ejected()
 		x.underway.Add(1)
 		resp, err = a.send(r, b, x.url)
 		x.underway.Add(-1)
@@ -51,7 +52,7 @@ func (a *anyInstance) RoundTrip(r *http.Request) (resp *http.Response, err error
 		unsent := errors.As(err, &dial) && dial.Op == "dial" && r.Context().Err() == nil
 		switch {
 		case err == nil:
-			p.passed(x)
+			p.passed(x, ejected)
 		case unsent:
 			p.against(x, err, balance.Record.Fail)
 		}

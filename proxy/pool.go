@@ -220,12 +220,13 @@ func (a *arm) sendAs(w http.ResponseWriter, r *http.Request, held *body, send se
 func (p *pool) try(x *instance, w http.ResponseWriter, r *http.Request, b *backend, held *body, send sender) error {
 	x.underway.Add(1)
 	defer x.underway.Add(-1) // also when the answer is torn off, which is a panic
+	ejected := x.ejected()
 	status, err := send(x.leg, w, r, b, held)
 	switch {
 	case err == nil && status >= http.StatusBadGateway && status <= http.StatusGatewayTimeout:
 		p.against(x, fmt.Errorf("it answered %d", status), balance.Record.Refuse)
 	case err == nil, errors.Is(err, errMisdirected):
-		p.passed(x)
+		p.passed(x, ejected)
 	case itsFault(r, held, err):
 		p.against(x, err, balance.Record.Fail)
 	}
@@ -243,14 +244,19 @@ func itsFault(r *http.Request, held *body, err error) bool {
 	return notSent(err) || held.stream == nil || !held.stream.touched
 }
 
-// passed notes an answer.
-func (p *pool) passed(x *instance) {
+// passed notes an answer of an instance, which may have been ejected when it was asked.
+func (p *pool) passed(x *instance, ejected bool) {
 	if !x.noted.Load() {
 		return
 	}
 	p.kept.mu.Lock()
 	defer p.kept.mu.Unlock()
-	x.record = x.record.Pass(p.outlier, time.Now())
+	now := time.Now()
+	if ejected && x.record.Ejected(now) {
+		x.record = x.record.Return(now)
+		x.out.Store(0)
+	}
+	x.record = x.record.Pass(p.outlier, now)
 	x.noted.Store(!x.record.Clean())
 	x.suspect.Store(x.record.Suspect(p.outlier))
 }

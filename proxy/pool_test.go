@@ -264,6 +264,29 @@ func TestHalfRule(t *testing.T) {
 	}
 }
 
+// TestEjectedInstanceReturns: one that was ejected, and then answers where the other one
+// fails, takes its place at once, so that the other one can be ejected.
+func TestEjectedInstanceReturns(t *testing.T) {
+	first, second := breaker(t), breaker(t)
+	first.broken.Store(1)
+	w := start(t, pooled(canary.Full, "outlier: { failures: 1, base: 10m, max: 10m }", first.URL, second.URL), nil)
+	ask := func() {
+		for i := range 30 {
+			if _, status := w.get(i); status != 200 {
+				t.Fatalf("request %d: %d", i, status)
+			}
+		}
+	}
+	ask()
+	first.broken.Store(0)
+	second.broken.Store(1)
+	before := second.hits.Load()
+	ask()
+	if v, n := w.instances("flights"), second.hits.Load()-before; v[first.URL].State == "ejected" || n > 10 {
+		t.Errorf("the second was asked %d times more of 30; they are %+v", n, v)
+	}
+}
+
 // TestRetryBudget: a backend whose instances all die does not get every request four
 // times; and what may have happened is not sent twice at all.
 func TestRetryBudget(t *testing.T) {

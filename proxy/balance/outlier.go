@@ -66,6 +66,13 @@ func (r Record) Pass(o Outlier, now time.Time) Record {
 	return r
 }
 
+// Return is the record after a good answer of one that was asked although it was ejected,
+// because nobody else had answered: it is back at once, and leaves its room to another.
+func (r Record) Return(now time.Time) Record {
+	r.Failed, r.Gateway, r.Until = 0, 0, now
+	return r
+}
+
 // Suspect tells whether the instance would be ejected if there were room. It should get
 // LeastShare of its usual traffic: enough to see it recover.
 func (r Record) Suspect(o Outlier) bool {
