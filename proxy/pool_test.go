@@ -265,7 +265,7 @@ func TestHalfRule(t *testing.T) {
 }
 
 // TestEjectedInstanceReturns: one that was ejected, and then answers where the other one
-// fails, takes its place at once, so that the other one can be ejected.
+// fails, takes its place at once: the other one is hardly asked any more.
 func TestEjectedInstanceReturns(t *testing.T) {
 	first, second := breaker(t), breaker(t)
 	first.broken.Store(1)

@@ -25,7 +25,7 @@ const (
 // combiner lets claims on MySQL that arrive while others are under way share their
 // statements, for most of a small transaction's cost is its statements, not its rows: one
 // SELECT for many flights unless their state was guessed, one multi-row INSERT for each
-// table, one commit. What is refused together is done alone.
+// table, one commit. What is refused together is tried together again, and at last alone.
 type combiner struct {
 	store    *SQL
 	jobs     chan *job
