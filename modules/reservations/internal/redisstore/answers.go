@@ -1,8 +1,6 @@
 package redisstore
 
 import (
-	"strings"
-
 	"banyan/modules/kernel/idempotency"
 	"banyan/modules/reservations/internal/store"
 )
@@ -29,30 +27,51 @@ func syntax() [15]string {
 // packAnswered is packRecord together with the event, but for the version, the last part,
 // which the script adds that writes.
 func packAnswered(r *idempotency.Record, c store.Change, flight string) string {
-	var rooms [2][ordinary]byte
-	answer := abbreviate(rooms[0][:0], string(r.Answer), changed(c), flight)
-	b := appendDigest(appendNumber(rooms[1][:0], r.CreatedAt), r.Fingerprint)
-	return string(appendParts(appendPart(b, answer), c.Event, changed(c), flight))
+	var room [2 * ordinary]byte
+	return string(appendAnswered(room[:0], r, c, flight))
+}
+
+func appendAnswered(to []byte, r *idempotency.Record, c store.Change, flight string) []byte {
+	var room [ordinary]byte
+	answer := abbreviate(room[:0], r.Answer, changed(c), flight)
+	to = appendDigest(appendNumber(to, r.CreatedAt), r.Fingerprint)
+	return appendParts(appendPart(to, answer), c.Event, changed(c), flight)
 }
 
 // abbreviate appends an answer.
-func abbreviate(to []byte, answer, ref, flight string) []byte {
-	if strings.ContainsFunc(answer, func(r rune) bool { return r < ' ' }) {
-		return append(append(to, verbatim), answer...)
-	}
-	rest := answer
-	for i, text := range syntax() {
-		if before, after, found := strings.Cut(rest, text); found {
-			to = append(appendNamed(to, before, ref, flight), byte(i+1))
-			rest = after
+func abbreviate(to, answer []byte, ref, flight string) []byte {
+	texts, before, from, known := syntax(), len(to), 0, 0
+	for at := 0; at < len(answer); at++ {
+		switch answer[at] {
+		case '"', '{': // as the texts of the syntax begin
+			if n := begins(answer[at:], texts[known:]); n > 0 {
+				known += n
+				to = append(appendNamed(to, answer[from:at], ref, flight), byte(known))
+				from = at + len(texts[known-1])
+				at = from - 1
+			}
+		default:
+			if answer[at] < ' ' {
+				return append(append(to[:before], verbatim), answer...)
+			}
 		}
 	}
-	return appendNamed(to, rest, ref, flight)
+	return appendNamed(to, answer[from:], ref, flight)
+}
+
+// begins tells with which of the texts an answer goes on, from 1; 0: with none.
+func begins(answer []byte, texts []string) int {
+	for i, text := range texts {
+		if len(answer) >= len(text) && string(answer[:len(text)]) == text {
+			return i + 1
+		}
+	}
+	return 0
 }
 
 // appendNamed appends a text between two of the syntax, as most are: wholly a name.
-func appendNamed(to []byte, text, ref, flight string) []byte {
-	switch text {
+func appendNamed(to, text []byte, ref, flight string) []byte {
+	switch string(text) {
 	case "":
 		return to
 	case ref:

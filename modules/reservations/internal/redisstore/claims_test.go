@@ -69,7 +69,10 @@ func TestGuess(t *testing.T) {
 	if n := c.take(); n < 2 {
 		t.Fatalf("%d trips for a flight never seen", n)
 	}
-	sub, decide = claim(f, "bob", "h2", "1B", time.Minute)
+	sub, decide = claim(f, "bob", "h0", "2B", time.Minute)
+	update(t, s, sub, decide) // shows the server the script
+	c.take()
+	sub, decide = claim(f, "bea", "h2", "1B", time.Minute)
 	update(t, s, sub, decide)
 	if n := c.take(); n != 1 {
 		t.Errorf("%d trips for a fresh claim, want 1", n)
@@ -89,7 +92,7 @@ func TestGuess(t *testing.T) {
 	}
 	f.Open, f.Seq = false, 2
 	apply(t, other, 2, f)
-	sub, decide = claim(f, "zoe", "h5", "1A", time.Minute)
+	sub, decide = claim(f, "zoe", "h5", "1D", time.Minute)
 	err := s.Update(t.Context(), sub, func(st store.State) (store.Change, error) {
 		if !st.Flight.Open {
 			return store.Change{}, errs.E(errs.FlightNotOpen, "cancelled")

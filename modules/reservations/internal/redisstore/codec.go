@@ -91,13 +91,17 @@ func number(text string, ok *bool) int64 {
 
 func packSeat(s store.Seat) string {
 	var room [ordinary]byte
-	b := append(room[:0], s.Kind...)
+	return string(appendSeat(room[:0], s))
+}
+
+func appendSeat(to []byte, s store.Seat) []byte {
+	b := append(to, s.Kind...)
 	b = strconv.AppendInt(b, s.ExpiresAt, 10)
 	b = append(b, ',')
 	b = strconv.AppendInt(b, int64(len(s.Ref)), 10)
 	b = append(b, ',')
 	b = append(b, s.Ref...)
-	return string(append(b, s.CustomerID...))
+	return append(b, s.CustomerID...)
 }
 
 func unpackSeat(record string) (store.Seat, error) {
@@ -124,10 +128,14 @@ func list(text string) []string {
 
 func packHold(h *store.Hold) string {
 	var room [ordinary]byte
-	b := appendList(appendPart(room[:0], h.FlightID), h.Seats)
+	return string(appendHold(room[:0], h))
+}
+
+func appendHold(to []byte, h *store.Hold) []byte {
+	b := appendList(appendPart(to, h.FlightID), h.Seats)
 	b = appendParts(appendNumber(b, h.ExpiresAt), h.Status, h.CustomerID, h.Token)
 	b = appendNumber(appendNumber(b, h.CreatedAt), int64(h.Extensions))
-	return string(appendPart(b, h.ReservationID))
+	return appendPart(b, h.ReservationID)
 }
 
 func unpackHold(id, record string) (*store.Hold, error) {

@@ -14,14 +14,11 @@ import (
 // commit sends the change with everything it rests on. Not done means that something
 // was otherwise and nothing was written.
 func (s *Store) commit(ctx context.Context, sub store.Subject, l *snapshot, c store.Change, from, to int64) (done bool, err error) {
-	packed, err := l.packed(sub, c, from, to)
-	if err != nil {
+	if err := l.change(c); err != nil {
 		return false, err
 	}
-	base := s.base(sub.Bucket)
-	keys := []string{s.buckets[sub.Bucket], base + "s:" + l.flightID, base + "day"}
 	sent := s.clock.Elapsed()
-	answer, err := s.join(ctx, s.scripts.commit, sub.Bucket, keys, []string{packed})
+	answer, err := s.write(ctx, sub, l, c, from, to)
 	if err != nil {
 		return false, err
 	}
@@ -47,11 +44,22 @@ func (s *Store) commit(ctx context.Context, sub store.Subject, l *snapshot, c st
 	return false, fmt.Errorf("redisstore: commit answered %v", answer)
 }
 
+// write calls the script that is made for the change.
+func (s *Store) write(ctx context.Context, sub store.Subject, l *snapshot, c store.Change, from, to int64) (any, error) {
+	if l.isClaim(c) {
+		return s.join(ctx, s.scripts.claim, sub.Bucket, s.buckets[sub.Bucket:sub.Bucket+1], l.claim(sub, c))
+	}
+	packed, err := l.packed(sub, c, from, to)
+	if err != nil {
+		return nil, err
+	}
+	base := s.base(sub.Bucket)
+	keys := []string{s.buckets[sub.Bucket], base + "s:" + l.flightID, base + "day"}
+	return s.join(ctx, s.scripts.commit, sub.Bucket, keys, []string{packed})
+}
+
 // packed is the argument of commit.lua for one change.
 func (l *snapshot) packed(sub store.Subject, c store.Change, from, to int64) (string, error) {
-	if err := l.change(c); err != nil {
-		return "", err
-	}
 	if c.Record != nil && sub.Key == "" {
 		return "", errs.E(errs.Internal, "redisstore: an answer to record without a key")
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -32,9 +33,13 @@ func (w *widest) DialHook(next redis.DialHook) redis.DialHook {
 
 func (w *widest) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	return func(ctx context.Context, cmd redis.Cmder) error {
-		if keys, ok := cmd.Args()[min(2, len(cmd.Args())-1)].(int); ok && cmd.Name() == "evalsha" {
-			w.n.Store(max(w.n.Load(), int64(keys/3)))
+		buckets := int64(0) // each change names its own
+		for _, a := range cmd.Args() {
+			if key, ok := a.(*string); ok && strings.HasSuffix(*key, ":flights") {
+				buckets++
+			}
 		}
+		w.n.Store(max(w.n.Load(), buckets))
 		if cmd.Name() == "blpop" {
 			w.blocked <- struct{}{}
 		}

@@ -10,6 +10,7 @@ import (
 	"banyan/modules/kernel/bucket"
 	"banyan/modules/kernel/dbtest"
 	"banyan/modules/kernel/errs"
+	"banyan/modules/kernel/idempotency"
 	"banyan/modules/kernel/redisdb"
 	"banyan/modules/reservations/internal/redisstore"
 	"banyan/modules/reservations/internal/store"
@@ -74,6 +75,7 @@ func claim(f store.Flight, customer, holdID, seat string, ttl time.Duration) (st
 		return store.Change{
 			Put: []string{seat}, As: store.Seat{Kind: store.Held, Ref: holdID, CustomerID: customer, ExpiresAt: h.ExpiresAt},
 			Hold: &h, Event: "held",
+			Record: &idempotency.Record{Fingerprint: "fp", Answer: []byte(`{"hold_id":"` + holdID + `"}`), CreatedAt: st.Now},
 		}, nil
 	}
 }

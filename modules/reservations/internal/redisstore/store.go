@@ -52,7 +52,7 @@ type Store struct {
 	db      *redisdb.DB
 	prefix  string
 	buckets [bucket.Count]string // key of each bucket's flights and fence
-	scripts struct{ load, commit, seats, apply, number, sweep script }
+	scripts struct{ load, claim, commit, seats, apply, number, sweep script }
 	flights guess.Cache[*knownFlight]
 	clock   *guess.Clock
 	trust   trust
@@ -90,7 +90,7 @@ func Open(ctx context.Context, db *redisdb.DB, o Options) (*Store, error) {
 		s.buckets[b] = s.prefix + redisdb.Tag(b) + ":flights"
 	}
 	for name, to := range map[string]*script{
-		"load": &s.scripts.load, "commit": &s.scripts.commit, "seats": &s.scripts.seats,
+		"load": &s.scripts.load, "claim": &s.scripts.claim, "commit": &s.scripts.commit, "seats": &s.scripts.seats,
 		"apply": &s.scripts.apply, "number": &s.scripts.number, "sweep": &s.scripts.sweep,
 	} {
 		text, err := sources.ReadFile("scripts/" + name + ".lua")
