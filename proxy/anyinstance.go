@@ -1,7 +1,6 @@
 package proxy
 
 import (
-	"crypto/tls"
 	"errors"
 	"io"
 	"net"
@@ -21,7 +20,7 @@ type anyInstance struct {
 	router *Router
 	first  routes.Backend // until the file that declares it is in force
 	mu     sync.Mutex     // guards what follows
-	ca     string         // that transport goes by
+	judges routes.Backend // by whose authorities and name transport goes
 	over   *http.Transport
 }
 
@@ -117,12 +116,12 @@ func (a *anyInstance) send(r *http.Request, b *routes.Backend, base string) (*ht
 func (a *anyInstance) transport(b *routes.Backend) *http.Transport {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.over == nil || a.ca != b.CA {
+	if a.over == nil || a.judges.CA != b.CA || a.judges.ServerName != b.ServerName {
 		if a.over != nil {
 			a.over.CloseIdleConnections() // those in use close by their idle time
 		}
-		a.ca, a.over = b.CA, web.NewTransport(web.TransportOptions{})
-		a.over.TLSClientConfig = &tls.Config{RootCAs: b.Roots(), MinVersion: tls.VersionTLS12}
+		a.judges, a.over = *b, web.NewTransport(web.TransportOptions{})
+		a.over.TLSClientConfig = b.TLS()
 	}
 	return a.over
 }

@@ -2,6 +2,7 @@ package proxy_test
 
 import (
 	"crypto/tls"
+	"crypto/x509"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -31,11 +32,16 @@ func (s *split) instance(t *testing.T, ca *authority) (url string, calls *atomic
 	service.HandleFunc("/health", func(http.ResponseWriter, *http.Request) {})
 	service.Handle("/", notes(s.away))
 	server := httptest.NewUnstartedServer(service)
-	server.TLS = &tls.Config{Certificates: []tls.Certificate{ca.issue(nil)}, MinVersion: tls.VersionTLS12}
+	server.TLS = &tls.Config{Certificates: []tls.Certificate{ca.issue(forInstances)}, MinVersion: tls.VersionTLS12}
 	server.StartTLS()
 	t.Cleanup(server.Close)
 	return server.URL, calls
 }
+
+// instancesName is what the certificates of instances are for, instead of their address.
+const instancesName = "notes.example.org"
+
+func forInstances(c *x509.Certificate) { c.IPAddresses, c.DNSNames = nil, []string{instancesName} }
 
 // TestParticipantInstances: data moves to a backend whose first address is dead, over the
 // others, and over those that a reload brings.
@@ -48,7 +54,7 @@ func TestParticipantInstances(t *testing.T) {
 	dead := strings.Replace(deadAddress(t), "http:", "https:", 1)
 	file := func(urls ...string) []byte {
 		text := fmt.Sprintf(notesRoutes, s.url, "20s", 16)
-		return []byte(strings.Replace(text, fmt.Sprintf("url: %q,", s.url), fmt.Sprintf("urls: [\"%s\"], ca: %q, health: { path: /health, interval: 500ms },", strings.Join(urls, `", "`), ca.file), 1))
+		return []byte(strings.Replace(text, fmt.Sprintf("url: %q,", s.url), fmt.Sprintf("urls: [\"%s\"], ca: %q, serverName: %s, health: { path: /health, interval: 500ms },", strings.Join(urls, `", "`), ca.file, instancesName), 1))
 	}
 	if err := os.WriteFile(s.file, file(dead, one, two), 0o600); err != nil {
 		t.Fatal(err)

@@ -2,7 +2,6 @@ package proxy
 
 import (
 	"context"
-	"crypto/tls"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -84,7 +83,7 @@ func (c checked) watch(ctx context.Context, log logrus.FieldLogger) {
 		// no new connections is not healthy.
 		Transport: &http.Transport{
 			DisableKeepAlives: true, MaxResponseHeaderBytes: maxHead,
-			TLSClientConfig: &tls.Config{RootCAs: c.way.Roots(), MinVersion: tls.VersionTLS12},
+			TLSClientConfig: c.way.TLS(),
 		},
 		Timeout:       min(c.health.Interval, maxCheck),
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },

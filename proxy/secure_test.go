@@ -151,6 +151,42 @@ func TestSecureBackend(t *testing.T) {
 	}
 }
 
+// TestServerName: a backend's certificate is for the name that the file has for it, which
+// the backend is told; without it, nothing is sent. The name may change under way.
+func TestServerName(t *testing.T) {
+	ca := newAuthority(t)
+	far := startSecure(t, ca.issue(forInstances), nil)
+	file := func(name string) string {
+		return secureFile(far.secureURL(), ca.file, ", slowStart: 0s, health: { path: /health, interval: 250ms }"+name)
+	}
+	w := start(t, file(""), nil)
+	status := func() int { return w.post(t, "/a", nil).StatusCode }
+	if got := status(); got != http.StatusBadGateway {
+		t.Errorf("without a name: %d", got)
+	}
+	eventually(t, "it is unhealthy", func() bool { return soakStates(w) == "unhealthy" })
+	for _, step := range []struct {
+		name    string
+		becomes int
+		state   string
+	}{{instancesName, http.StatusOK, "healthy"}, {"others.example.org", http.StatusBadGateway, "unhealthy"}, {instancesName, http.StatusOK, "healthy"}} {
+		if err := os.WriteFile(w.file, []byte(file(", serverName: "+step.name)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "the answer under the name "+step.name, func() bool { return status() == step.becomes })
+		asked := strings.Count(strings.Join(far.requests(), ""), "GET /health")
+		eventually(t, "the health under it", func() bool {
+			checked := strings.Count(strings.Join(far.requests(), ""), "GET /health") > asked
+			return soakStates(w) == step.state && checked == (step.state == "healthy")
+		})
+	}
+	for _, request := range far.requests() {
+		if strings.Contains(request, "POST") && !strings.Contains(request, "\r\nHost: "+far.l.Addr().String()+"\r\n") {
+			t.Errorf("the backend got %q", request)
+		}
+	}
+}
+
 // TestUntrustedBackend: nothing is sent to one whose certificate is not as it should be;
 // the log says what is wrong with it, and the client that nothing was sent.
 func TestUntrustedBackend(t *testing.T) {

@@ -2,7 +2,6 @@ package proxy
 
 import (
 	"bytes"
-	"crypto/tls"
 	"errors"
 	"io"
 	"net/http"
@@ -45,7 +44,7 @@ func newLeg(b routes.Backend, seconds *prometheus.HistogramVec, notes logrus.Fie
 	target, _ := url.Parse(b.URL) // judged by package routes
 	o := hop.Options{URL: target, Timeout: b.Timeout, Trusted: routes.TrustedProxies(b.Trusted)}
 	if target.Scheme == "https" {
-		o.TLS = &tls.Config{RootCAs: b.Roots(), MinVersion: tls.VersionTLS12}
+		o.TLS = b.TLS()
 	}
 	o.Broke = func(err error) {
 		notes.WithField("backend", b.Name).WithError(err).Warn("an answer broke off; its client's connection was cut")

@@ -1,6 +1,7 @@
 package gatewayapi
 
 import (
+	"cmp"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -82,7 +83,7 @@ func (e *exporter) service(b routes.Backend, n *notes) BackendRef {
 	ref := BackendRef{Name: b.Name, Port: 80}
 	if u.Scheme == "https" {
 		ref.Port = 443
-		n.add("Backend " + b.Name + " is reached by TLS: give its Service a BackendTLSPolicy.")
+		n.add("Backend " + b.Name + " is reached by TLS: give its Service a BackendTLSPolicy for the name " + cmp.Or(b.ServerName, u.Hostname()) + ".")
 	}
 	if port, err := strconv.Atoi(u.Port()); err == nil {
 		ref.Port = port

@@ -101,7 +101,7 @@ func New(o Options) *Upstream {
 		if u.tls == nil {
 			u.tls = &tls.Config{MinVersion: tls.VersionTLS12}
 		}
-		u.tls.ServerName = o.URL.Hostname()
+		u.tls.ServerName = cmp.Or(u.tls.ServerName, o.URL.Hostname())
 		u.tls.NextProtos = []string{"http/1.1"}
 	}
 	if o.URL.Port() == "" {

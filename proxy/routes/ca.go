@@ -2,10 +2,12 @@ package routes
 
 import (
 	"bytes"
+	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -15,15 +17,15 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// Roots gives the authorities that a backend's certificate is judged by, nil for the
-// system's.
-func (b *Backend) Roots() *x509.CertPool {
-	if b.CA == "" {
-		return nil
+// TLS says how an https backend's certificate is judged: by which authorities, nil for the
+// system's, and for which name, "" for the one that is dialled.
+func (b *Backend) TLS() *tls.Config {
+	c := &tls.Config{ServerName: b.ServerName, MinVersion: tls.VersionTLS12}
+	if b.CA != "" {
+		c.RootCAs = x509.NewCertPool()
+		c.RootCAs.AppendCertsFromPEM([]byte(b.CA))
 	}
-	pool := x509.NewCertPool()
-	pool.AppendCertsFromPEM([]byte(b.CA))
-	return pool
+	return c
 }
 
 // secured reads what holds for backends that are reached by TLS.
@@ -33,19 +35,40 @@ func (d *reader) secured(m map[string]*yaml.Node, what string, b *Backend) {
 	if n := m["protocol"]; n != nil && b.Protocol == H2C && secure {
 		d.wrong(n.Line, "%s speaks h2c, which is HTTP/2 without TLS, at an https url: write http:// or remove the protocol", what)
 	}
-	n := m["ca"]
-	path, ok := d.text(n, "the ca of "+what)
-	switch {
-	case !ok || b.Kind != HTTP:
-	case plain:
-		d.wrong(n.Line, "%s has a ca, but a url with http://: certificates are judged at https urls only; write https:// or remove the ca", what)
-	default:
-		text, err := d.authorities(n.Line, path, what)
-		if err != nil {
-			d.wrong(n.Line, "the ca of %s cannot be used: %v", what, err)
+	for _, key := range []string{"ca", "serverName"} {
+		n := m[key]
+		value, ok := d.text(n, "the "+key+" of "+what)
+		switch {
+		case !ok || b.Kind != HTTP:
+		case plain:
+			d.wrong(n.Line, "%s has a %s, but a url with http://: certificates are judged at https urls only; write https:// or remove the %s", what, key, key)
+		case key == "ca":
+			text, err := d.authorities(n.Line, value, what)
+			if err != nil {
+				d.wrong(n.Line, "the ca of %s cannot be used: %v", what, err)
+			}
+			b.CA = text
+		case !isHost(value):
+			d.wrong(n.Line, "the serverName of %s is %q: write the name that its certificate is for, such as flights.example.org, or an IP address", what, value)
+		default:
+			b.ServerName = value
 		}
-		b.CA = text
 	}
+}
+
+// isHost tells whether a certificate may be for a name: one of DNS, or an IP address.
+func isHost(name string) bool {
+	if _, err := netip.ParseAddr(name); err == nil {
+		return true
+	}
+	const longest, longestLabel = 253, 63
+	for label := range strings.SplitSeq(strings.ToLower(name), ".") {
+		if label == "" || len(label) > longestLabel || strings.Trim(label, "abcdefghijklmnopqrstuvwxyz0123456789-") != "" ||
+			label[0] == '-' || label[len(label)-1] == '-' {
+			return false
+		}
+	}
+	return len(name) <= longest
 }
 
 // authorities reads certificates in PEM form.

@@ -68,6 +68,18 @@ func TestCA(t *testing.T) {
 		{"url: \"https://h\", ca: [good.pem]", "must be a single value"},
 		{"url: \"http://h\", ca: good.pem", "write https:// or remove the ca"},
 		{"urls: [\"https://h\", \"http://i\"], ca: good.pem", "write https:// or remove the ca"},
+		{"url: \"https://h\", ca: good.pem, serverName: Flights-2.example.org", ""},
+		{"url: \"https://h\", ca: good.pem, serverName: 10.0.0.7", ""},
+		{"url: \"https://h\", ca: good.pem, serverName: \"2001:db8::7\"", ""},
+		{"url: \"https://h\", serverName: \"flights.example.org:443\"", "write the name that its certificate is for"},
+		{"url: \"https://h\", serverName: \"https://flights\"", "write the name that its certificate is for"},
+		{"url: \"https://h\", serverName: \"*.example.org\"", "write the name that its certificate is for"},
+		{"url: \"https://h\", serverName: -a.b", "write the name that its certificate is for"},
+		{"url: \"https://h\", serverName: a..b", "write the name that its certificate is for"},
+		{"url: \"https://h\", serverName: " + strings.Repeat("a", 64), "write the name that its certificate is for"},
+		{"url: \"https://h\", serverName: " + strings.Repeat("a.", 126) + "aa", "write the name that its certificate is for"},
+		{"url: \"https://h\", serverName: \"\"", "write the name that its certificate is for"},
+		{"url: \"http://h\", serverName: flights", "write https:// or remove the serverName"},
 		{"url: \"https://h\", protocol: h2c", "HTTP/2 without TLS, at an https url"},
 	} {
 		config, err := parse(c.backend)
@@ -75,7 +87,7 @@ func TestCA(t *testing.T) {
 		case c.want == "" && err != nil, c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), "routes.yaml:3: ")):
 			t.Errorf("%s: got %v, want …%s…", c.backend, err, c.want)
 		case c.want == "":
-			if b, _ := config.Backend("a"); b.Roots() == nil || len(config.Warnings) > 0 {
+			if b, _ := config.Backend("a"); b.TLS().RootCAs == nil || len(config.Warnings) > 0 {
 				t.Errorf("%s: %+v %q", c.backend, b, config.Warnings)
 			}
 		}
@@ -88,7 +100,7 @@ func TestCA(t *testing.T) {
 		t.Errorf("an old one: %v %v", old, err)
 	}
 	plain, err := parse("url: \"https://h\"")
-	if b, _ := plain.Backend("a"); err != nil || b.Roots() != nil {
+	if b, _ := plain.Backend("a"); err != nil || b.TLS().RootCAs != nil || b.TLS().ServerName != "" {
 		t.Errorf("without a ca: %+v %v", b, err)
 	}
 }

@@ -181,7 +181,7 @@ func (d *reader) backend(e entry) Backend {
 	if !isName(e.key, "-") {
 		d.wrong(e.line, "the backend's name %q is not allowed: use lower-case letters, digits and -, a letter first", e.key)
 	}
-	m := d.fields(e.value, what, "kind", "url", "urls", "protocol", "store", "health", "timeout", "outlier", "slowStart", "ca")
+	m := d.fields(e.value, what, "kind", "url", "urls", "protocol", "store", "health", "timeout", "outlier", "slowStart", "ca", "serverName")
 	if m["kind"] == nil && e.value.Kind == yaml.MappingNode {
 		d.wrong(e.line, "%s has no kind: write \"kind: inproc\" or \"kind: http\"", what)
 	}
@@ -201,7 +201,7 @@ func (d *reader) backend(e entry) Backend {
 	d.balanced(m, what, &b)
 	d.secured(m, what, &b)
 	if b.Kind == Inproc {
-		for _, key := range []string{"url", "urls", "protocol", "health", "timeout", "outlier", "slowStart", "ca"} {
+		for _, key := range []string{"url", "urls", "protocol", "health", "timeout", "outlier", "slowStart", "ca", "serverName"} {
 			if n := m[key]; n != nil {
 				d.wrong(n.Line, "%s is in this process and needs no %s: remove it", what, key)
 			}

@@ -50,6 +50,9 @@ type Backend struct {
 	// CA has the certificates, in PEM form, that an https backend's is judged by; "": the
 	// system's.
 	CA string
+	// ServerName is the name that an https backend's certificate must be for; "": the
+	// host of its url.
+	ServerName string
 	// Trusted are the hops before the router that are believed, see TrustedProxies.
 	Trusted string
 	// Outlier says when one of several instances is left out for its failures.

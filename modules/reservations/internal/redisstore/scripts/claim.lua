@@ -1,6 +1,6 @@
 -- Writes new holds, each if its bucket is active, its flight is as expected, and its seats,
 -- its customer's count and its idempotency key are free. Of each it checks all first and
--- writes then, as commit does; nine in ten writes are of this kind, and cost half of it so.
+-- writes then, as commit does, which takes any change but takes longer to take it apart.
 --
 -- KEYS     of each hold one: its bucket's flights, the fence among them; the other keys
 --          share its hash tag
