@@ -71,15 +71,6 @@ func TestCA(t *testing.T) {
 		{"url: \"https://h\", ca: good.pem, serverName: Flights-2.example.org", ""},
 		{"url: \"https://h\", ca: good.pem, serverName: 10.0.0.7", ""},
 		{"url: \"https://h\", ca: good.pem, serverName: \"2001:db8::7\"", ""},
-		{"url: \"https://h\", serverName: \"flights.example.org:443\"", "write the name that its certificate is for"},
-		{"url: \"https://h\", serverName: \"https://flights\"", "write the name that its certificate is for"},
-		{"url: \"https://h\", serverName: \"*.example.org\"", "write the name that its certificate is for"},
-		{"url: \"https://h\", serverName: -a.b", "write the name that its certificate is for"},
-		{"url: \"https://h\", serverName: a..b", "write the name that its certificate is for"},
-		{"url: \"https://h\", serverName: " + strings.Repeat("a", 64), "write the name that its certificate is for"},
-		{"url: \"https://h\", serverName: " + strings.Repeat("a.", 126) + "aa", "write the name that its certificate is for"},
-		{"url: \"https://h\", serverName: \"\"", "write the name that its certificate is for"},
-		{"url: \"http://h\", serverName: flights", "write https:// or remove the serverName"},
 		{"url: \"https://h\", protocol: h2c", "HTTP/2 without TLS, at an https url"},
 	} {
 		config, err := parse(c.backend)
@@ -102,6 +93,26 @@ func TestCA(t *testing.T) {
 	plain, err := parse("url: \"https://h\"")
 	if b, _ := plain.Backend("a"); err != nil || b.TLS().RootCAs != nil || b.TLS().ServerName != "" {
 		t.Errorf("without a ca: %+v %v", b, err)
+	}
+}
+
+// TestServerNames: what is no name is refused with the line and what to write.
+func TestServerNames(t *testing.T) {
+	for _, c := range []struct{ backend, want string }{
+		{"url: \"https://h\", serverName: \"flights.example.org:443\"", "write the name that its certificate is for"},
+		{"url: \"https://h\", serverName: \"https://flights\"", "write the name that its certificate is for"},
+		{"url: \"https://h\", serverName: \"*.example.org\"", "write the name that its certificate is for"},
+		{"url: \"https://h\", serverName: -a.b", "write the name that its certificate is for"},
+		{"url: \"https://h\", serverName: a..b", "write the name that its certificate is for"},
+		{"url: \"https://h\", serverName: " + strings.Repeat("a", 64), "write the name that its certificate is for"},
+		{"url: \"https://h\", serverName: " + strings.Repeat("a.", 126) + "aa", "write the name that its certificate is for"},
+		{"url: \"https://h\", serverName: \"\"", "write the name that its certificate is for"},
+		{"url: \"http://h\", serverName: flights", "write https:// or remove the serverName"},
+	} {
+		_, err := routes.Parse("routes.yaml", []byte("version: 1\nbackends:\n  a: { kind: http, store: s, "+c.backend+" }\n"))
+		if err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), "routes.yaml:3: ") {
+			t.Errorf("%s: got %v, want …%s…", c.backend, err, c.want)
+		}
 	}
 }
 
