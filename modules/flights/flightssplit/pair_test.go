@@ -192,35 +192,6 @@ func someFlight(r *rand.Rand, i int) flights.NewFlight {
 	return f
 }
 
-func randomCriteria(r *rand.Rand) flights.Criteria {
-	sometimes := func(n int) bool { return r.IntN(n) == 0 }
-	c := flights.Criteria{
-		Sort: []flights.Sort{"", flights.ByDeparture, flights.ByPrice, flights.ByDuration}[r.IntN(4)], Limit: 1 + r.IntN(40), Nonstop: sometimes(4),
-	}
-	if sometimes(2) {
-		c.Origin = []string{"JFK", "ATL", "FRA", "LHR", "SIN"}[r.IntN(5)]
-	}
-	if sometimes(4) {
-		c.Destination = []string{"JFK", "ATL", "FRA", "LHR"}[r.IntN(4)]
-	}
-	if sometimes(3) {
-		c.DepartureDate = fmt.Sprintf("2026-11-%02d", 20+r.IntN(3))
-	}
-	if sometimes(3) {
-		c.Carriers = [][]string{{"AA"}, {"4U", "AA"}, {"BA", "BA", "ZZ"}}[r.IntN(3)]
-	}
-	if sometimes(3) {
-		c.Cabin = []flights.Cabin{flights.Economy, flights.Business, flights.First}[r.IntN(3)]
-	}
-	if sometimes(3) {
-		c.Passengers = 1 + r.IntN(9)
-	}
-	if sometimes(3) {
-		c.Currency, c.MaxPrice = "EUR", []string{"", "3.00", "4", "0.99"}[r.IntN(4)]
-	}
-	return c
-}
-
 // compare asks the split and the whole, page by page, and wants the same bytes.
 func (p *pair) compare(t *testing.T, c flights.Criteria) (found int) {
 	t.Helper()

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"banyan/modules/flights"
+	"banyan/modules/flights/flightstest"
 	"banyan/modules/kernel/bucket"
 	"banyan/modules/kernel/errs"
 )
@@ -25,7 +26,7 @@ func TestASplitAnswersAsOneStore(t *testing.T) {
 				}
 				found += p.compare(t, flights.Criteria{Limit: 50})
 				for range 40 {
-					found += p.compare(t, randomCriteria(r))
+					found += p.compare(t, flightstest.RandomCriteria(r, "SIN"))
 				}
 				p.compareEach(t)
 			}
@@ -83,7 +84,7 @@ func TestSearchesWhileBucketsMove(t *testing.T) {
 			go func() { moved <- p.shuffle(ctx) }()
 			r := rand.New(rand.NewPCG(8, 9))
 			for range 60 {
-				p.compare(t, randomCriteria(r))
+				p.compare(t, flightstest.RandomCriteria(r, "SIN"))
 			}
 			p.compareEach(t)
 			stop()

@@ -3,12 +3,12 @@ package reservationshttp_test
 import (
 	"context"
 	"encoding/json"
-	"io"
 	"net/http"
 	"strings"
 	"testing"
 
 	"banyan/modules/kernel/web"
+	"banyan/modules/kernel/web/webtest"
 	"banyan/modules/reservations/reservationslocal"
 )
 
@@ -43,24 +43,7 @@ func checkRefusal(t *testing.T, a attempt, status int, header http.Header, body 
 
 func send(t *testing.T, base string, a attempt) (int, http.Header, string) {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), a.method, base+a.path, strings.NewReader(a.body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, line := range a.header {
-		name, value, _ := strings.Cut(line, ": ")
-		req.Header.Add(name, value)
-	}
-	resp, err := http.DefaultTransport.RoundTrip(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = resp.Body.Close() }()
-	body, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return resp.StatusCode, resp.Header, string(body)
+	return webtest.Send(t, base, webtest.Request{Method: a.method, Path: a.path, Header: a.header, Body: a.body})
 }
 
 // picture is all that a refused request could have changed.

@@ -1,7 +1,6 @@
 package store_test
 
 import (
-	"fmt"
 	"math/rand/v2"
 	"strings"
 	"testing"
@@ -9,6 +8,7 @@ import (
 	"banyan/modules/flights"
 	"banyan/modules/flights/internal/store"
 	"banyan/modules/flights/internal/wall"
+	"banyan/modules/kernel/dbtest"
 	"banyan/modules/kernel/sqldb"
 )
 
@@ -70,7 +70,7 @@ func TestBucketsAreFoundByKey(t *testing.T) {
 		}
 		for _, n := range []int{1, 7, 16} {
 			for _, stmt := range store.Found(s, rand.New(rand.NewPCG(7, 8)).Perm(9000)[:n]) {
-				plan := explainText(t, db, stmt.SQL, stmt.Args)
+				plan := dbtest.Explain(t, db, stmt.SQL, stmt.Args...)
 				if strings.Contains(plan, "type=ALL") || strings.Contains(plan, "type=index ") || strings.Contains(plan, "SCAN ") {
 					t.Errorf("%d buckets: %.80s\n%s", n, stmt.SQL, plan)
 				}
@@ -82,33 +82,5 @@ func TestBucketsAreFoundByKey(t *testing.T) {
 func explain(t *testing.T, db *sqldb.DB, q *store.Query) string {
 	t.Helper()
 	text, args := q.SQL(db.Dialect())
-	return explainText(t, db, text, args)
-}
-
-func explainText(t *testing.T, db *sqldb.DB, text string, args []any) string {
-	t.Helper()
-	verb := "EXPLAIN QUERY PLAN "
-	if db.Dialect() == sqldb.MySQL {
-		verb = "EXPLAIN "
-	}
-	rows, err := db.Reader().QueryxContext(t.Context(), verb+text, args...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = rows.Close() }()
-	var plan strings.Builder
-	for rows.Next() {
-		line := map[string]any{}
-		if err := rows.MapScan(line); err != nil {
-			t.Fatal(err)
-		}
-		for name, v := range line {
-			fmt.Fprintf(&plan, "%s=%s ", name, v)
-		}
-		plan.WriteByte('\n')
-	}
-	if err := rows.Err(); err != nil {
-		t.Fatal(err)
-	}
-	return plan.String()
+	return dbtest.Explain(t, db, text, args...)
 }

@@ -1,7 +1,6 @@
 package store_test
 
 import (
-	"fmt"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -24,7 +23,7 @@ func TestBucketsAreFoundByKey(t *testing.T) {
 		all := rand.New(rand.NewPCG(7, 8)).Perm(bucket.Count)
 		for _, n := range []int{1, 7, 16, 250} {
 			for _, s := range store.HandoverStatements(db, all[:n]) {
-				plan := explain(t, db, s)
+				plan := dbtest.Explain(t, db, s.SQL, s.Args...)
 				scans := strings.Contains(plan, "type=ALL") || strings.Contains(plan, "type=index") || strings.Contains(plan, "SCAN ")
 				by := []string{"type=range", "type=ref", "type=const", "SEARCH"}
 				if scans || !slices.ContainsFunc(by, func(way string) bool { return strings.Contains(plan, way) }) {
@@ -51,34 +50,6 @@ func many(t *testing.T, db *sqldb.DB) {
 			t.Fatal(err)
 		}
 	}
-}
-
-func explain(t *testing.T, db *sqldb.DB, s sqldb.Stmt) string {
-	t.Helper()
-	verb := "EXPLAIN QUERY PLAN "
-	if db.Dialect() == sqldb.MySQL {
-		verb = "EXPLAIN "
-	}
-	rows, err := db.Reader().QueryxContext(t.Context(), verb+s.SQL, s.Args...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = rows.Close() }()
-	var plan strings.Builder
-	for rows.Next() {
-		line := map[string]any{}
-		if err := rows.MapScan(line); err != nil {
-			t.Fatal(err)
-		}
-		for name, v := range line {
-			fmt.Fprintf(&plan, "%s=%s ", name, v)
-		}
-		plan.WriteByte('\n')
-	}
-	if err := rows.Err(); err != nil {
-		t.Fatal(err)
-	}
-	return plan.String()
 }
 
 // A thousand empty buckets cost few statements.
