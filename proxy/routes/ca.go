@@ -58,8 +58,8 @@ func (d *reader) secured(m map[string]*yaml.Node, what string, b *Backend) {
 
 // isHost tells whether a certificate may be for a name: one of DNS, or an IP address.
 func isHost(name string) bool {
-	if _, err := netip.ParseAddr(name); err == nil {
-		return true
+	if addr, err := netip.ParseAddr(name); err == nil {
+		return addr.Zone() == "" // which is this machine's, and in no certificate
 	}
 	const longest, longestLabel = 253, 63
 	for label := range strings.SplitSeq(strings.ToLower(name), ".") {

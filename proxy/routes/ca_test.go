@@ -102,6 +102,7 @@ func TestServerNames(t *testing.T) {
 		{"url: \"https://h\", serverName: \"flights.example.org:443\"", "write the name that its certificate is for"},
 		{"url: \"https://h\", serverName: \"https://flights\"", "write the name that its certificate is for"},
 		{"url: \"https://h\", serverName: \"*.example.org\"", "write the name that its certificate is for"},
+		{"url: \"https://h\", serverName: \"fe80::1%eth0\"", "write the name that its certificate is for"},
 		{"url: \"https://h\", serverName: -a.b", "write the name that its certificate is for"},
 		{"url: \"https://h\", serverName: a..b", "write the name that its certificate is for"},
 		{"url: \"https://h\", serverName: " + strings.Repeat("a", 64), "write the name that its certificate is for"},

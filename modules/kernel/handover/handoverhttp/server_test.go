@@ -17,6 +17,7 @@ import (
 	"banyan/modules/kernel/handover/handoverhttp"
 	"banyan/modules/kernel/handover/handovertest"
 	"banyan/modules/kernel/web"
+	"banyan/modules/kernel/web/webtest"
 )
 
 const (
@@ -33,26 +34,14 @@ func ask(t *testing.T, method, url, media, body string) (int, http.Header, strin
 
 func askAs(t *testing.T, authorization, method, url, media, body string) (int, http.Header, string) {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
+	var header []string
 	if media != "" {
-		req.Header.Set("Content-Type", media)
+		header = append(header, "Content-Type: "+media)
 	}
 	if authorization != "" {
-		req.Header.Set("Authorization", authorization)
+		header = append(header, "Authorization: "+authorization)
 	}
-	resp, err := http.DefaultTransport.RoundTrip(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = resp.Body.Close() }()
-	text, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return resp.StatusCode, resp.Header, string(text)
+	return webtest.Send(t, url, webtest.Request{Method: method, Header: header, Body: body})
 }
 
 // TestWire is what a participant in another language is written against.

@@ -55,60 +55,89 @@ func TestClaimOfAKnownKey(t *testing.T) {
 	}
 }
 
-// TestClaimOfSeveralSeats claims a group, then one that overlaps it, without a customer
-// and with one; and seats whose hold has expired.
+// group claims seats of a flight together, and tells how often it was decided.
+func group(t *testing.T, s *redisstore.Store, f store.Flight, customer, hold string, ttl time.Duration, seats ...string) (decided int, err error) {
+	t.Helper()
+	sub, decide := claim(f, customer, hold, seats[0], ttl)
+	sub.Seats = seats
+	err = s.Update(t.Context(), sub, func(st store.State) (store.Change, error) {
+		decided++
+		for _, r := range st.Seats {
+			if r.Taken(st.Now) {
+				return store.Change{}, errs.E(errs.SeatTaken, "taken")
+			}
+		}
+		c, err := decide(st)
+		c.Put, c.Hold.Seats = seats, seats
+		return c, err
+	})
+	return decided, err
+}
+
+// belong wants seats to be of holds, and the flight to have a version.
+func belong(t *testing.T, s *redisstore.Store, f store.Flight, version int64, holds map[string]string) {
+	t.Helper()
+	st, err := s.Seats(t.Context(), f.FlightID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if st.Flight.Version != version {
+		t.Errorf("version %d, want %d", st.Flight.Version, version)
+	}
+	for seat, hold := range holds {
+		if st.Seats[seat].Ref != hold {
+			t.Errorf("%s belongs to %q, want %q", seat, st.Seats[seat].Ref, hold)
+		}
+	}
+}
+
+// TestClaimOfSeveralSeats claims a group, then one that overlaps it, with a customer and
+// without.
 func TestClaimOfSeveralSeats(t *testing.T) {
 	onBoth(t, func(t *testing.T, addrs string) {
 		s := open(t, addrs, redisstore.Options{Own: true})
 		f := flight(1, 1)
 		apply(t, s, 1, f)
 		warm(t, s, f)
-		decided := 0
-		group := func(customer, hold string, ttl time.Duration, seats ...string) error {
-			sub, decide := claim(f, customer, hold, seats[0], ttl)
-			sub.Seats = seats
-			return s.Update(t.Context(), sub, func(st store.State) (store.Change, error) {
-				decided++
-				for _, r := range st.Seats {
-					if r.Taken(st.Now) {
-						return store.Change{}, errs.E(errs.SeatTaken, "taken")
-					}
-				}
-				c, err := decide(st)
-				c.Put, c.Hold.Seats = seats, seats
-				return c, err
-			})
-		}
-		if err := group("ann", "h1", time.Minute, "1A", "1B", "1C"); err != nil {
+		if _, err := group(t, s, f, "ann", "h1", time.Minute, "1A", "1B", "1C"); err != nil {
 			t.Error(err)
 		}
 		for _, customer := range []string{"bob", ""} {
-			if err := group(customer, "h2"+customer, time.Minute, "2A", "2B", "1C"); errs.CodeOf(err) != errs.SeatTaken {
+			if _, err := group(t, s, f, customer, "h2"+customer, time.Minute, "2A", "2B", "1C"); errs.CodeOf(err) != errs.SeatTaken {
 				t.Errorf("a group with a taken seat for %q: %v", customer, err)
 			}
 		}
-		if err := group("", "h3", 50*time.Millisecond, "2A", "2B"); err != nil {
-			t.Error(err)
-		}
-		time.Sleep(60 * time.Millisecond)
-		decided = 0
-		if err := group("eve", "h4", time.Minute, "2B", "2C"); err != nil || decided != 1 {
-			t.Errorf("a seat whose hold has expired, decided %d times: %v", decided, err)
-		}
-		st, err := s.Seats(t.Context(), f.FlightID)
-		if err != nil || st.Flight.Version != 5 {
-			t.Errorf("version %d, want 5; %v", st.Flight.Version, err)
-		}
-		for seat, hold := range map[string]string{"1A": "h1", "1B": "h1", "1C": "h1", "2A": "h3", "2B": "h4", "2C": "h4"} {
-			if st.Seats[seat].Ref != hold {
-				t.Errorf("%s belongs to %q, want %s", seat, st.Seats[seat].Ref, hold)
-			}
-		}
+		belong(t, s, f, 3, map[string]string{"1A": "h1", "1B": "h1", "1C": "h1", "2A": "", "2B": ""})
 		sub, _ := claim(f, "ann", "h1", "1A", 0)
 		if st := read(t, s, sub); st.HeldSeats != 3 || !slices.Equal(read(t, s, store.Subject{Bucket: sub.Bucket, HoldID: "h1"}).Hold.Seats, []string{"1A", "1B", "1C"}) {
 			t.Errorf("the group is held as %+v", st)
 		}
 	})
+}
+
+// TestClaimOfExpiredSeats claims seats whose hold has expired, on a guess.
+func TestClaimOfExpiredSeats(t *testing.T) {
+	s := open(t, dbtest.RedisAddr(t), redisstore.Options{Own: true})
+	f := flight(1, 1)
+	apply(t, s, 1, f)
+	warm(t, s, f)
+	const ttl = 50 * time.Millisecond
+	if _, err := group(t, s, f, "", "h1", ttl, "1A", "1B", "2A", "3A"); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(ttl + 10*time.Millisecond) // Redis's own clock judges what has expired
+	once := false
+	for _, seats := range [][]string{{"1B", "1C"}, {"2A"}, {"3A"}} { // a guess is lost where the machine stalls
+		decided, err := group(t, s, f, "ann"+seats[0], "h"+seats[0], time.Minute, seats...)
+		if err != nil {
+			t.Error(err)
+		}
+		once = once || decided == 1
+	}
+	if !once {
+		t.Error("none was claimed on a guess")
+	}
+	belong(t, s, f, 6, map[string]string{"1A": "h1", "1B": "h1B", "1C": "h1B", "2A": "h2A", "3A": "h3A"})
 }
 
 // TestClaimOfMore decides on a guess what is no mere claim: all of it is written.
@@ -176,7 +205,7 @@ func TestClaimDecidedTooLate(t *testing.T) {
 // clock is set back.
 func TestClaimWhoseClockRanAhead(t *testing.T) {
 	onBothScripts(t, func(t *testing.T, s *redisstore.Store, _ store.Flight, sub store.Subject, decide func(store.State) (store.Change, error)) {
-		s.AdvanceGuess(guess.Tolerance + 20*time.Millisecond)
+		s.AdvanceGuess(time.Minute) // more than any delay on the way makes up for
 		var times []int64
 		update(t, s, sub, func(st store.State) (store.Change, error) {
 			times = append(times, st.Now)
@@ -228,7 +257,5 @@ func TestClaimUnderAnotherFence(t *testing.T) {
 		}
 	}
 	setFence(t, addr, ns, sub.Bucket, "active 3")
-	if st, err := s.Seats(t.Context(), f.FlightID); err != nil || st.Flight.Version != 2 {
-		t.Errorf("version %d, want 2; %v", st.Flight.Version, err)
-	}
+	belong(t, s, f, 2, nil)
 }
