@@ -1,7 +1,7 @@
 # Everything that one does here. `make` alone prints the targets.
 SHELL := /usr/bin/env bash
 .DEFAULT_GOAL := help
-.PHONY: help run build test test-race lint fmt bench bench-proxy chaos mutants e2e playbooks up down logs migrate add-migration add-module clean
+.PHONY: help install run build test test-race lint fmt bench bench-proxy chaos mutants e2e playbooks up down logs migrate add-migration add-module clean
 
 local := deploy/local
 PKG ?= ./...
@@ -19,6 +19,9 @@ build: ## build bin/banyan, bin/banyan-flights and bin/banyan-reservations
 	go build -o bin/banyan-flights ./extracted/flights
 	go build -o bin/banyan-reservations ./extracted/reservations
 
+install: ## install MariaDB and Redis where they are missing; the others do it themselves
+	@$(local)/install.sh
+
 test: ## run all tests on a private MariaDB and Redis (one part: PKG=./modules/flights/...)
 	@$(local)/test.sh $(PKG)
 
@@ -31,16 +34,16 @@ lint: ## look for mistakes and for breaches of the house's rules
 fmt: ## format the sources
 	@$$($(local)/tool.sh golangci-lint) fmt
 
-bench: ## measure what is promised as ratios (one: BENCH=Hold)
+bench: install ## measure what is promised as ratios (one: BENCH=Hold)
 	go test -run '^$$' -bench '$(BENCH)' -p 1 -timeout 60m ./deploy/bench/...
 
 bench-proxy: ## CPU per proxied request beside nginx, HAProxy, Caddy and ReverseProxy (ARGS: such as -rounds 5 -only Banyan,Caddy)
 	@deploy/bench/proxyhop/run.sh $(ARGS)
 
-chaos: ## move flights and break everything while customers book (ARGS: such as --duration 10m --seed 7 --faults kill,net)
+chaos: install ## move flights and break everything while customers book (ARGS: such as --duration 10m --seed 7 --faults kill,net)
 	go run ./deploy/chaos $(ARGS)
 
-mutants: ## break the rules of the handover one by one; the tests must notice each (one: ARGS="-only NAME")
+mutants: install ## break the rules of the handover one by one; the tests must notice each (one: ARGS="-only NAME")
 	go run ./deploy/mutants $(ARGS)
 
 e2e: ## test the programs as wholes: started, killed, asked over HTTP

@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -14,6 +16,7 @@ import (
 	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/pflag"
 
+	"banyan/modules/kernel/authority"
 	"banyan/modules/kernel/config"
 	"banyan/modules/kernel/errs"
 	"banyan/modules/kernel/rest"
@@ -32,6 +35,8 @@ type adminClient struct {
 	caller *rest.Caller
 	base   string
 	token  string
+
+	ca, serverName string // how its certificate is judged
 }
 
 // connector reads the settings of a command that calls the admin API.
@@ -41,13 +46,23 @@ type connector func() (*adminClient, error)
 func adminFlags(fs *pflag.FlagSet) connector {
 	base := fs.String("admin", "http://127.0.0.1:8090", "address of the admin API")
 	token := config.Secret(fs, "admin-token", "bearer token of the admin API")
+	ca := fs.String("admin-ca", "", "PEM file of the authorities by which an https admin API is judged; without it, by the system's")
+	name := fs.String("admin-server-name", "", "name that the certificate of an https admin API must be for, if not the address's")
 	return func() (*adminClient, error) {
 		u, err := url.Parse(*base)
 		if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || strings.Trim(u.Path, "/") != "" {
 			return nil, errs.E(errs.Invalid, "--admin: %q is not an address such as http://127.0.0.1:8090", *base)
 		}
+		if u.Scheme == "http" && (*ca != "" || *name != "") {
+			return nil, errs.E(errs.Invalid, "--admin-ca and --admin-server-name judge a certificate, and %s has none: write https:// or leave them out", *base)
+		}
+		authorities, err := authority.Pool(*ca)
+		if err != nil {
+			return nil, errs.E(errs.Invalid, "--admin-ca: %v", err)
+		}
 		transport := web.NewTransport(web.TransportOptions{HeaderTimeout: longCall})
-		return &adminClient{rest.NewCaller(*base, transport), *base, *token}, nil
+		transport.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: authorities, ServerName: *name}
+		return &adminClient{caller: rest.NewCaller(*base, transport), base: *base, token: *token, ca: *ca, serverName: *name}, nil
 	}
 }
 
@@ -66,8 +81,21 @@ func (c *adminClient) within(ctx context.Context, limit time.Duration, call rest
 		call.Header["Authorization"] = "Bearer " + c.token
 	}
 	header, err := c.caller.Do(ctx, call)
-	if header == nil && errs.CodeOf(err) == errs.Unavailable {
+	return c.explained(header, err)
+}
+
+// explained says what to do when it was no admin API that answered, or none that is trusted.
+func (c *adminClient) explained(header http.Header, err error) error {
+	var distrust *tls.CertificateVerificationError
+	switch {
+	case errors.As(err, &distrust):
+		return errs.E(errs.Unavailable, "the admin API at %s shows a certificate that is not trusted here: %v; name its authority with --admin-ca, "+
+			"or the name that it is for with --admin-server-name", c.base, distrust.Err).Because(err)
+	case header == nil && errs.CodeOf(err) == errs.Unavailable:
 		return errs.E(errs.Unavailable, "there is no admin API at %s; start banyan serve, or name another with --admin", c.base).Because(err)
+	case err != nil && header != nil && header.Get("Content-Type") == "" && strings.HasPrefix(c.base, "http://"):
+		return errs.E(errs.CodeOf(err), "%s does not answer as an admin API does; if it speaks TLS, write --admin https://%s",
+			c.base, strings.TrimPrefix(c.base, "http://")).Because(err)
 	}
 	return err
 }

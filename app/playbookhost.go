@@ -16,7 +16,9 @@ func newPlaybooks(f *front, s *serveSettings, server []string) (*playbook.Host, 
 	if err != nil {
 		return nil, err
 	}
-	environ := []string{"API=" + reachable(s.common.Scheme(), f.public.Addr()), "BANYAN_ADMIN=" + reachable("http", f.private.Addr())}
+	// The certificate need not be for the address at which this machine reaches the API.
+	environ := append(adminEnviron(reachable(s.adminTLS.Scheme(), f.private.Addr()), s.adminTLS.CertFile(), s.adminTLS.Name()),
+		"API="+reachable(s.common.TLS.Scheme(), f.public.Addr()))
 	if *s.adminToken != "" {
 		environ = append(environ, "BANYAN_ADMIN_TOKEN="+*s.adminToken)
 	}

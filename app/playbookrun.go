@@ -170,13 +170,22 @@ func (c *cli) perform(cmd *cobra.Command, connect connector, f *runFlags) error 
 // command's admin API.
 func (c *adminClient) environ(own []string) []string {
 	list := slices.DeleteFunc(slices.Clone(own), func(line string) bool {
-		return strings.HasPrefix(line, "BANYAN_ADMIN=") || (c.token != "" && strings.HasPrefix(line, "BANYAN_ADMIN_TOKEN"))
+		return strings.HasPrefix(line, "BANYAN_ADMIN=") || strings.HasPrefix(line, "BANYAN_ADMIN_CA=") ||
+			strings.HasPrefix(line, "BANYAN_ADMIN_SERVER_NAME=") || (c.token != "" && strings.HasPrefix(line, "BANYAN_ADMIN_TOKEN"))
 	})
-	list = append(list, "BANYAN_ADMIN="+c.base)
+	list = append(list, adminEnviron(c.base, c.ca, c.serverName)...)
 	if c.token != "" {
 		list = append(list, "BANYAN_ADMIN_TOKEN="+c.token)
 	}
 	return list
+}
+
+// adminEnviron tells commands where the admin API is and how its certificate is judged.
+func adminEnviron(base, ca, serverName string) []string {
+	if path, err := filepath.Abs(ca); err == nil && ca != "" {
+		ca = path // they may run in another folder
+	}
+	return []string{"BANYAN_ADMIN=" + base, "BANYAN_ADMIN_CA=" + ca, "BANYAN_ADMIN_SERVER_NAME=" + serverName}
 }
 
 // ownFolder is where this program is, so that pages call the same banyan.

@@ -81,7 +81,7 @@ func proxyAlone(ctx context.Context, s *proxySettings, p service.Process) (err e
 	}
 	group.Go(func() error { host.Run(ctx); return nil })
 	group.Go(func() error { return f.svc.Serve(ctx, f.public, foreign(f.svc, router), foreignBounds(s)) })
-	group.Go(func() error { return serveAdmin(ctx, f.svc, f.private, api) })
+	group.Go(func() error { return serveAdmin(ctx, f, s.serveSettings, api) })
 	group.Go(func() error { router.Run(ctx); return nil })
 	greetProxy(p.Stdout, s, f.public.Addr(), f.private.Addr())
 	f.svc.Log.WithField("listen", f.public.Addr().String()).Info("serving")
@@ -133,7 +133,7 @@ func foreignBounds(s *proxySettings) web.ServerOptions {
 }
 
 func greetProxy(w io.Writer, s *proxySettings, public, private net.Addr) {
-	url := s.common.Scheme() + "://" + public.String()
+	url := s.common.TLS.Scheme() + "://" + public.String()
 	routing := "no routes file: everything goes to the monolith"
 	if *s.routesFile != "" {
 		routing = fmt.Sprintf("%s: %d routes", *s.routesFile, len(s.routes.Routes))
@@ -142,14 +142,14 @@ func greetProxy(w io.Writer, s *proxySettings, public, private net.Addr) {
 
   clients    %[1]s
   monolith   %[2]s
-  admin API  http://%[3]s  (also /metrics and /health)
+  admin API  %[3]s  (also /metrics and /health)
   data       %[4]s
   routes     %[5]s
 
 Try
   curl -i '%[1]s/'
-  banyan routes list --admin http://%[3]s
+  banyan routes list --admin %[3]s
 
 Ctrl-C stops it; what was set at run time stays.
-`, url, s.target(), private, s.data.where(), routing)
+`, url, s.target(), s.adminURL(private), s.data.where(), routing)
 }

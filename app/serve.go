@@ -64,7 +64,7 @@ func (b *banyan) run(ctx context.Context, f *front, s *serveSettings, host *play
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return f.svc.Serve(ctx, f.public, b.public, s.common.ServerOptions()) })
-	group.Go(func() error { return serveAdmin(ctx, f.svc, f.private, api) })
+	group.Go(func() error { return serveAdmin(ctx, f, s, api) })
 	group.Go(func() error { host.Run(ctx); return nil })
 	b.loops(ctx, f.svc, group)
 	greet(stdout, s, f.public.Addr(), f.private.Addr())
@@ -77,14 +77,14 @@ func (b *banyan) run(ctx context.Context, f *front, s *serveSettings, host *play
 // adminDrain bounds how long operators' requests may hold up the stop.
 const adminDrain = 5 * time.Second
 
-func serveAdmin(ctx context.Context, svc *service.Service, l net.Listener, api http.Handler) error {
-	edge := web.Edge{Log: svc.Log.WithField("listener", "admin"), MaxBody: web.MaxBody}
-	return web.Serve(ctx, l, edge.Wrap(api), web.ServerOptions{DrainTimeout: adminDrain})
+func serveAdmin(ctx context.Context, f *front, s *serveSettings, api http.Handler) error {
+	edge := web.Edge{Log: f.svc.Log.WithField("listener", "admin"), MaxBody: web.MaxBody}
+	return web.Serve(ctx, f.private, edge.Wrap(api), web.ServerOptions{DrainTimeout: adminDrain, TLS: s.adminTLS.Config()})
 }
 
 // greet tells a person what runs and what to try.
 func greet(w io.Writer, s *serveSettings, public, private net.Addr) {
-	url := s.common.Scheme() + "://" + public.String()
+	url := s.common.TLS.Scheme() + "://" + public.String()
 	routing := "no routes file: everything is answered by this process"
 	if s.routes != nil {
 		routing = fmt.Sprintf("%s: %d routes", *s.routesFile, len(s.routes.Routes))
@@ -92,7 +92,7 @@ func greet(w io.Writer, s *serveSettings, public, private net.Addr) {
 	_, _ = fmt.Fprintf(w, `Banyan is up.
 
   API        %[1]s  (described at %[1]s/docs)
-  admin API  http://%[2]s
+  admin API  %[2]s
   data       %[3]s
   routes     %[4]s
 
@@ -101,5 +101,5 @@ Try
   curl '%[1]s/health'
 
 Ctrl-C stops it; what was booked stays.
-`, url, private, s.data.where(), routing)
+`, url, s.adminURL(private), s.data.where(), routing)
 }

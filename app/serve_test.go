@@ -82,8 +82,8 @@ func runIn(t *testing.T, name string, args ...string) served {
 }
 
 var (
-	publicURL = regexp.MustCompile(`(?m)^  (?:API|clients) +(http://\S+)`)
-	adminURL  = regexp.MustCompile(`(?m)^  admin API +(http://\S+)`)
+	publicURL = regexp.MustCompile(`(?m)^  (?:API|clients) +(https?://\S+)`)
+	adminURL  = regexp.MustCompile(`(?m)^  admin API +(https?://\S+)`)
 )
 
 // greeted waits for the greeting, which names the addresses.

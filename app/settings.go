@@ -20,6 +20,7 @@ type serveSettings struct {
 	common      *service.Settings
 	adminListen *string
 	adminToken  *string
+	adminTLS    *service.TLS
 	participant *string // token
 	routesFile  *string
 	sampleData  *bool
@@ -44,6 +45,7 @@ func (s *serveSettings) addRouterFlags(fs *pflag.FlagSet) {
 	s.common = service.AddFlags(fs, "127.0.0.1:8080")
 	s.adminListen = fs.String("admin-listen", "127.0.0.1:8090", "address of the admin API")
 	s.adminToken = config.Secret(fs, "admin-token", "bearer token of the admin API; needed unless it listens on the loopback")
+	s.adminTLS = service.AddTLSFlags(fs, "admin-", "the admin API")
 	s.participant = config.Secret(fs, "participant-token", "bearer token that is shown to extracted services which take over data")
 	s.routesFile = fs.String("routes", "", "routes.yaml: who answers what; without it, everything is answered here")
 	s.playbooks = fs.Bool("allow-playbook-runs", false, "let callers of the admin API run the playbooks that this program brings along: they execute commands as this process's user")
@@ -61,6 +63,7 @@ func (s *serveSettings) check(p *config.Problems) {
 func (s *serveSettings) checkAdmin(p *config.Problems) {
 	service.CheckKeep(p, "keep-playbook-runs", *s.keepRuns)
 	service.CheckAddress(p, "admin-listen", *s.adminListen)
+	s.adminTLS.Check(p)
 	_, port, err := net.SplitHostPort(*s.adminListen)
 	if err == nil && port != "0" && *s.common.Listen == *s.adminListen {
 		p.Add("--listen and --admin-listen are both %s; the admin API needs an address of its own", *s.adminListen)
@@ -86,4 +89,9 @@ func (s *serveSettings) checkRoutes(p *config.Problems) {
 	for _, line := range routes.Explain(err) {
 		add("%s", line)
 	}
+}
+
+// adminURL is where the admin API listens.
+func (s *serveSettings) adminURL(addr net.Addr) string {
+	return s.adminTLS.Scheme() + "://" + addr.String()
 }

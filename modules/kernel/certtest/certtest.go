@@ -15,9 +15,9 @@ import (
 	"time"
 )
 
-// WritePair writes a certificate for 127.0.0.1 with a serial number, which is its own
-// authority and good until a time, and its key, as PEM files in a folder.
-func WritePair(t testing.TB, dir string, serial int64, until time.Time) (certFile, keyFile string) {
+// WritePair writes a certificate for 127.0.0.1 and names with a serial number, which is its
+// own authority and good until a time, and its key, as PEM files in a folder.
+func WritePair(t testing.TB, dir string, serial int64, until time.Time, names ...string) (certFile, keyFile string) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -25,7 +25,7 @@ func WritePair(t testing.TB, dir string, serial int64, until time.Time) (certFil
 	}
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(serial), NotBefore: time.Now().Add(-48 * time.Hour), NotAfter: until,
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true,
+		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, DNSNames: names, IsCA: true, BasicConstraintsValid: true,
 	}
 	cert, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
 	if err != nil {

@@ -2,9 +2,9 @@ package redisdb
 
 import (
 	"crypto/tls"
-	"crypto/x509"
 	"fmt"
-	"os"
+
+	"banyan/modules/kernel/authority"
 )
 
 // TLSFiles are PEM files, each "" for none.
@@ -15,17 +15,11 @@ type TLSFiles struct {
 
 // Config reads the files. Errors name the file that is wrong.
 func (f TLSFiles) Config() (*tls.Config, error) {
-	c := &tls.Config{MinVersion: tls.VersionTLS12}
-	if f.CA != "" {
-		text, err := os.ReadFile(f.CA)
-		if err != nil {
-			return nil, err
-		}
-		c.RootCAs = x509.NewCertPool()
-		if !c.RootCAs.AppendCertsFromPEM(text) {
-			return nil, fmt.Errorf("%s has no certificate: it should have -----BEGIN CERTIFICATE----- in it", f.CA)
-		}
+	authorities, err := authority.Pool(f.CA)
+	if err != nil {
+		return nil, err
 	}
+	c := &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: authorities}
 	if f.Cert != "" || f.Key != "" {
 		pair, err := tls.LoadX509KeyPair(f.Cert, f.Key)
 		if err != nil {

@@ -50,6 +50,22 @@ func TestCertificateIsChecked(t *testing.T) {
 	}
 }
 
+func TestNameOfCertificate(t *testing.T) {
+	if s, err := judge(); err != nil || s.TLS.Name() != "" || s.TLS.Config() != nil || s.TLS.Scheme() != "http" {
+		t.Errorf("without a certificate: %q %s (%v)", s.TLS.Name(), s.TLS.Scheme(), err)
+	}
+	certFile, keyFile := certtest.WritePair(t, t.TempDir(), 1, time.Now().Add(time.Hour))
+	if s, err := judge("--tls-cert", certFile, "--tls-key", keyFile); err != nil || s.TLS.Name() != "127.0.0.1" || s.TLS.Scheme() != "https" {
+		t.Errorf("for an address: %q %s (%v)", s.TLS.Name(), s.TLS.Scheme(), err)
+	}
+	for name, want := range map[string]string{"admin.example.org": "admin.example.org", "*.example.org": "banyan.example.org"} {
+		certFile, keyFile := certtest.WritePair(t, t.TempDir(), 1, time.Now().Add(time.Hour), name)
+		if s, err := judge("--tls-cert", certFile, "--tls-key", keyFile); err != nil || s.TLS.Name() != want {
+			t.Errorf("for %s: %q (%v)", name, s.TLS.Name(), err)
+		}
+	}
+}
+
 // TestTLS: clients speak HTTP/2 or HTTP/1.1 over TLS 1.2 or later, and new files are taken
 // without a restart; what is no certificate is not.
 func TestTLS(t *testing.T) {

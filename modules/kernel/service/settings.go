@@ -2,7 +2,6 @@ package service
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -27,10 +26,7 @@ type Settings struct {
 	Listen     *string
 	LogLevel   *string
 	DrainDelay *time.Duration
-	TLSCert    *string
-	TLSKey     *string
-
-	certificate *certificate // once checked
+	TLS        *TLS
 }
 
 // maxDrainDelay bounds how long a stop may be put off.
@@ -42,8 +38,7 @@ func AddFlags(fs *pflag.FlagSet, listen string) *Settings {
 		Listen:     fs.String("listen", listen, "address of the public API"),
 		LogLevel:   fs.String("log-level", "info", "error, warn, info or debug"),
 		DrainDelay: fs.Duration("drain-delay", 0, "how long to serve on with /health failing after SIGTERM, for balancers to notice"),
-		TLSCert:    fs.String("tls-cert", "", "PEM file of the certificate, and of those between it and its root, with which the public API speaks TLS; read again when it changes"),
-		TLSKey:     fs.String("tls-key", "", "PEM file of the certificate's key"),
+		TLS:        AddTLSFlags(fs, "", "the public API"),
 	}
 }
 
@@ -56,38 +51,12 @@ func (s *Settings) Check(p *config.Problems) {
 	if *s.DrainDelay < 0 || *s.DrainDelay > maxDrainDelay {
 		p.Add("--drain-delay %s is not between 0s and %s", *s.DrainDelay, maxDrainDelay)
 	}
-	s.checkTLS(p)
-}
-
-func (s *Settings) checkTLS(p *config.Problems) {
-	if *s.TLSCert == "" && *s.TLSKey == "" {
-		return
-	}
-	if *s.TLSCert == "" || *s.TLSKey == "" {
-		p.Add("--tls-cert and --tls-key belong together: set both, or none")
-		return
-	}
-	var err error
-	if s.certificate, err = loadCertificate(*s.TLSCert, *s.TLSKey); err != nil {
-		p.Add("--tls-cert and --tls-key: %v", err)
-	}
-}
-
-// Scheme is that of the public API's address.
-func (s *Settings) Scheme() string {
-	if *s.TLSCert != "" {
-		return "https"
-	}
-	return "http"
+	s.TLS.Check(p)
 }
 
 // ServerOptions are those of settings that have been checked.
 func (s *Settings) ServerOptions() web.ServerOptions {
-	o := web.ServerOptions{DrainDelay: *s.DrainDelay}
-	if s.certificate != nil {
-		o.TLS = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: s.certificate.get}
-	}
-	return o
+	return web.ServerOptions{DrainDelay: *s.DrainDelay, TLS: s.TLS.Config()}
 }
 
 // CheckKeep judges a setting of how long something is kept.
