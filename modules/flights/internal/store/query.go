@@ -60,9 +60,11 @@ func (q *Query) price() string {
 func (q *Query) order() ([]string, func(Position) []any) {
 	switch q.Sort {
 	case flights.ByPrice:
-		return []string{"currency", q.price(), "dep_utc", "flight_id"}, func(p Position) []any {
-			return []any{p.Currency, p.Value, p.Departure, p.FlightID}
+		columns := []string{"currency", q.price(), "dep_utc", "flight_id"}
+		if q.Currency != "" { // there is no other, and an index goes on at the price
+			return columns[1:], func(p Position) []any { return []any{p.Value, p.Departure, p.FlightID} }
 		}
+		return columns, func(p Position) []any { return []any{p.Currency, p.Value, p.Departure, p.FlightID} }
 	case flights.ByDuration:
 		return []string{"minutes", "dep_utc", "flight_id"}, func(p Position) []any {
 			return []any{p.Value, p.Departure, p.FlightID}
@@ -116,29 +118,40 @@ func (q *Query) first(columns []string) string {
 	return " ORDER BY " + strings.Join(columns, ", ") + " LIMIT " + strconv.Itoa(q.Limit)
 }
 
-// hint names the index that narrows most, or gives the order when nothing narrows.
+// hint names the index.
 func (q *Query) hint(d sqldb.Dialect) string {
-	index := ""
+	index := q.index()
 	switch {
-	case q.Origin != "" && q.Destination != "":
-		index = "flights_route"
-	case q.Origin != "":
-		index = "flights_origin"
-	case q.Destination != "":
-		index = "flights_destination"
-	case len(q.Carriers) == 1:
-		index = "flights_carrier"
-	case q.Date != 0:
-		index = "flights_date"
-	case q.Sort == flights.ByDeparture:
-		index = "flights_departure"
-	default:
+	case index == "":
 		return ""
-	}
-	if d == sqldb.MySQL {
+	case d == sqldb.MySQL:
 		return " FORCE INDEX (" + index + ")"
 	}
 	return " INDEXED BY " + index
+}
+
+// index gives the one that narrows most, or gives the order when nothing narrows to less
+// than a day.
+func (q *Query) index() string {
+	switch {
+	case q.Origin != "" && q.Destination != "":
+		return "flights_route"
+	case q.Origin != "":
+		return "flights_origin"
+	case q.Destination != "":
+		return "flights_destination"
+	case len(q.Carriers) == 1:
+		return "flights_carrier"
+	case q.Sort == flights.ByDuration:
+		return "flights_minutes"
+	case q.Sort == flights.ByPrice && q.Cabin == "":
+		return "flights_price"
+	case q.Date != 0:
+		return "flights_date"
+	case q.Sort == flights.ByPrice:
+		return "" // none has the order of a cabin's price
+	}
+	return "flights_departure"
 }
 
 func (q *Query) where() ([]string, []any) {
@@ -172,10 +185,9 @@ func (q *Query) where() ([]string, []any) {
 	}
 	if q.Currency != "" {
 		add("currency=?", q.Currency)
-		add("dep_utc>0") // a range, in which MySQL looks at an index's further columns first
 	}
 	if q.MaxPrice > 0 {
-		add("price<=?", q.MaxPrice) // of the index by departure; the cabin's is no lower
+		add("price<=?", q.MaxPrice) // the cabin's is no lower
 		if q.Cabin != "" {
 			add(columnOf(q.Cabin)+"<=?", q.MaxPrice)
 		}
@@ -194,7 +206,24 @@ func (q *Query) where() ([]string, []any) {
 	if q.partial {
 		add(servedHere)
 	}
+	if start := q.start(); start != "" && len(where) > 0 {
+		add(start)
+	}
 	return where, args
+}
+
+// start makes a range of an index that is read from its start. Only in a range MySQL looks
+// for what the index's further columns are before it reads the row.
+func (q *Query) start() string {
+	switch q.index() {
+	case "flights_departure":
+		return "dep_utc>0"
+	case "flights_minutes":
+		return "minutes>0"
+	case "flights_price":
+		return "currency>''"
+	}
+	return ""
 }
 
 // behind is the condition that a row comes after a position: the first column that
