@@ -60,11 +60,9 @@ func (q *Query) price() string {
 func (q *Query) order() ([]string, func(Position) []any) {
 	switch q.Sort {
 	case flights.ByPrice:
-		columns := []string{"currency", q.price(), "dep_utc", "flight_id"}
-		if q.Currency != "" { // there is no other, and an index goes on at the price
-			return columns[1:], func(p Position) []any { return []any{p.Value, p.Departure, p.FlightID} }
+		return []string{"currency", q.price(), "dep_utc", "flight_id"}, func(p Position) []any {
+			return []any{p.Currency, p.Value, p.Departure, p.FlightID}
 		}
-		return columns, func(p Position) []any { return []any{p.Currency, p.Value, p.Departure, p.FlightID} }
 	case flights.ByDuration:
 		return []string{"minutes", "dep_utc", "flight_id"}, func(p Position) []any {
 			return []any{p.Value, p.Departure, p.FlightID}
@@ -101,15 +99,20 @@ func (q *Query) selects(d sqldb.Dialect) (string, []any) {
 		behind, more := behind(columns, values(*q.After))
 		where, args = append(where, behind), append(args, more...)
 	}
-	columnsRead := flightColumns
+	read := flightColumns
 	if q.counted {
-		columnsRead += ", " + fenceChanges + " AS changes"
+		read += ", " + fenceChanges + " AS changes"
 	}
-	text := "SELECT " + columnsRead + " FROM flights" + q.hint(d)
+	found := " FROM flights" + q.hint(d)
 	if len(where) > 0 {
-		text += " WHERE " + strings.Join(where, " AND ")
+		found += " WHERE " + strings.Join(where, " AND ")
 	}
-	return text + q.first(columns), args
+	first := q.first(columns)
+	if q.index() == byDeparture && q.Sort != flights.ByDeparture {
+		// Another order than the index's: its page is found there, then its rows are read.
+		found = " FROM (SELECT flight_id AS id" + found + first + ") AS page CROSS JOIN flights ON flight_id=page.id"
+	}
+	return "SELECT " + read + found + first, args
 }
 
 // first orders, and ends with the page. The limit is written out, for SQLite makes a new
@@ -120,18 +123,17 @@ func (q *Query) first(columns []string) string {
 
 // hint names the index.
 func (q *Query) hint(d sqldb.Dialect) string {
-	index := q.index()
-	switch {
-	case index == "":
-		return ""
-	case d == sqldb.MySQL:
-		return " FORCE INDEX (" + index + ")"
+	if d == sqldb.MySQL {
+		return " FORCE INDEX (" + q.index() + ")"
 	}
-	return " INDEXED BY " + index
+	return " INDEXED BY " + q.index()
 }
 
-// index gives the one that narrows most, or gives the order when nothing narrows to less
-// than a day.
+// byDeparture is the index that has all that a search filters and orders by, but places
+// and carriers.
+const byDeparture = "flights_departure"
+
+// index gives the one that narrows most, if anything narrows.
 func (q *Query) index() string {
 	switch {
 	case q.Origin != "" && q.Destination != "":
@@ -142,16 +144,10 @@ func (q *Query) index() string {
 		return "flights_destination"
 	case len(q.Carriers) == 1:
 		return "flights_carrier"
-	case q.Sort == flights.ByDuration:
-		return "flights_minutes"
-	case q.Sort == flights.ByPrice && q.Cabin == "":
-		return "flights_price"
-	case q.Date != 0:
-		return "flights_date"
-	case q.Sort == flights.ByPrice:
-		return "" // none has the order of a cabin's price
+	case q.Date != 0 && q.Sort == flights.ByDeparture:
+		return "flights_date" // that of the airport, which is not one range of instants
 	}
-	return "flights_departure"
+	return byDeparture
 }
 
 func (q *Query) where() ([]string, []any) {
@@ -206,24 +202,10 @@ func (q *Query) where() ([]string, []any) {
 	if q.partial {
 		add(servedHere)
 	}
-	if start := q.start(); start != "" && len(where) > 0 {
-		add(start)
+	if len(where) > 0 && q.index() == byDeparture {
+		add("dep_utc>0") // a range: only then MySQL filters in the index before it reads the row
 	}
 	return where, args
-}
-
-// start makes a range of an index that is read from its start. Only in a range MySQL looks
-// for what the index's further columns are before it reads the row.
-func (q *Query) start() string {
-	switch q.index() {
-	case "flights_departure":
-		return "dep_utc>0"
-	case "flights_minutes":
-		return "minutes>0"
-	case "flights_price":
-		return "currency>''"
-	}
-	return ""
 }
 
 // behind is the condition that a row comes after a position: the first column that
