@@ -5,6 +5,7 @@ package gatewayapi
 
 import (
 	"fmt"
+	"strings"
 
 	"banyan/proxy/canary"
 	"banyan/proxy/routes"
@@ -112,13 +113,20 @@ func Export(c *routes.Config, list []Route, o Options) List {
 type exporter struct {
 	config  *routes.Config
 	options Options
+	leftOut notes // routes without a manifest; the last one tells of them
 }
 
 // route gives a route's manifests: more than one when it has too many matches.
 func (e *exporter) route(r Route) []HTTPRoute {
 	notes := &notes{}
+	if r.ID == routes.DefaultID {
+		notes = &e.leftOut
+	}
 	refs := e.backends(r, notes)
 	matches := e.matches(r, notes)
+	if len(matches) == 0 {
+		e.leftOut.add("The route " + r.ID + " is left out, so its requests go where the rest goes. " + strings.Join(notes.lines, " "))
+	}
 	var out []HTTPRoute
 	for first := 0; first < len(matches); first += maxAll {
 		some := matches[first:min(first+maxAll, len(matches))]

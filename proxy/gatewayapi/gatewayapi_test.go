@@ -183,6 +183,46 @@ func TestMeaning(t *testing.T) {
 	}
 }
 
+// TestPaths: a path is written with the characters that the API takes, or left out with a
+// note, for a rule without a match would take everything.
+func TestPaths(t *testing.T) {
+	schema := httpRoutes(t)
+	long := strings.Repeat("/x1234567890123456789012345678901234567890123456789012345678901234567890123456789", 14)
+	for path, want := range map[string]string{
+		"/ä":         "Exact /%C3%A4",
+		"/a|b[0]/**": "PathPrefix /a%7Cb%5B0%5D",
+		`/a^"<>`:     "Exact /a%5E%22%3C%3E",
+		"/ä.b/{id}":  `RegularExpression ^/%C3%A4\.b/[^/]+$`,
+		"/~a;b@c":    "Exact /~a;b@c",
+		"/./x":       "", "/x/..": "", "/x/../{id}": "",
+		long: "",
+	} {
+		c, err := routes.Parse("routes.yaml", fmt.Appendf(nil, "version: 1\nroutes:\n  - id: one\n    match: { paths: ['%s'] }\n", path))
+		if err != nil {
+			t.Fatal(err)
+		}
+		list := gatewayapi.Export(c, []gatewayapi.Route{{Route: c.Routes[0], Weights: c.Routes[0].Weights()}}, gatewayapi.Options{Gateway: "g", Service: "router", Port: 80})
+		rest := list.Items[len(list.Items)-1]
+		if want == "" {
+			if note := rest.Metadata.Annotations[gatewayapi.NoteAnnotation]; len(list.Items) != 1 || !strings.Contains(note, "The route one is left out") || !strings.Contains(note, path) {
+				t.Errorf("%.20s is exported as %+v, with the note %s", path, list.Items, note)
+			}
+			continue
+		}
+		if err := schema.Validate(plain(t, list.Items[0])); err != nil {
+			t.Errorf("%s: %v", path, err)
+		}
+		checkRule(t, path, list.Items[0].Spec.Rules[0])
+		m := list.Items[0].Spec.Rules[0].Matches[0].Path
+		if got := m.Type + " " + m.Value; got != want {
+			t.Errorf("%s is matched by %s, want %s", path, got, want)
+		}
+		if noted := strings.Contains(list.Items[0].Metadata.Annotations[gatewayapi.NoteAnnotation], "percent-encoded"); noted != strings.Contains(want, "%") {
+			t.Errorf("%s: %v", path, list.Items[0].Metadata.Annotations)
+		}
+	}
+}
+
 // TestInProcess: what this process answers itself is behind the router's service.
 func TestInProcess(t *testing.T) {
 	c := routes.Default()

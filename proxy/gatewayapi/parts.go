@@ -2,6 +2,7 @@ package gatewayapi
 
 import (
 	"cmp"
+	"fmt"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -125,10 +126,13 @@ func (e *exporter) matches(r Route, n *notes) []Match {
 	}
 	var out []Match
 	for _, path := range r.Paths {
-		match, ok := pathMatch(path)
-		if !ok {
-			n.add("The path " + path + " is longer than a match may be and is left out.")
+		match, problem := pathMatch(path)
+		if problem != "" {
+			n.add("The path " + path + " " + problem + " and is left out.")
 			continue
+		}
+		if strings.Contains(match.Value, "%") {
+			n.add("The path " + path + " is matched as " + match.Value + " only, percent-encoded as clients should write it; the router takes any spelling.")
 		}
 		if match.Type == regular {
 			n.add("Paths with a parameter are regular expressions, which the API leaves to implementations: check yours for support, for whole-path matching, and that plain paths win over them.")
@@ -150,11 +154,11 @@ const (
 // maxPath bounds a match's value.
 const maxPath = 1024
 
-// pathMatch writes a pattern of routes.yaml; false when it is too long.
-func pathMatch(pattern string) (PathMatch, bool) {
+// pathMatch writes a pattern of routes.yaml, or says why it cannot.
+func pathMatch(pattern string) (m PathMatch, problem string) {
 	segments, err := routes.ParsePattern(pattern)
 	if err != nil {
-		return PathMatch{}, false
+		return m, "is none"
 	}
 	var plain, expression strings.Builder
 	kind, tail := exact, ""
@@ -168,17 +172,35 @@ func pathMatch(pattern string) (PathMatch, bool) {
 		case s.Param != "":
 			kind = regular
 			expression.WriteString("/[^/]+")
+		case s.Literal == "." || s.Literal == "..":
+			return m, "has a segment of dots, which gateways resolve,"
 		default:
-			plain.WriteString("/" + s.Literal)
-			expression.WriteString("/" + regexp.QuoteMeta(s.Literal))
+			plain.WriteString("/" + encoded(s.Literal))
+			expression.WriteString("/" + regexp.QuoteMeta(encoded(s.Literal)))
 		}
 	}
-	m := PathMatch{Type: kind, Value: plain.String()}
+	m = PathMatch{Type: kind, Value: plain.String()}
 	if kind == regular {
 		m.Value = "^" + expression.String() + tail + "$"
 	}
 	if m.Value == "" {
 		m.Value = "/" // the prefix of everything
 	}
-	return m, len(m.Value) <= maxPath
+	if len(m.Value) > maxPath {
+		return m, "is longer than a match may be"
+	}
+	return m, ""
+}
+
+// encoded writes a segment with the bytes that a match may have, RFC 3986.
+func encoded(segment string) string {
+	var b strings.Builder
+	for _, c := range []byte(segment) {
+		if c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.IndexByte("-._~!$&'()*+,;=:@", c) >= 0 {
+			b.WriteByte(c)
+		} else {
+			fmt.Fprintf(&b, "%%%02X", c)
+		}
+	}
+	return b.String()
 }
