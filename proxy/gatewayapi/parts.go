@@ -126,9 +126,9 @@ func (e *exporter) matches(r Route, n *notes) []Match {
 	}
 	var out []Match
 	for _, path := range r.Paths {
-		match, problem := pathMatch(path)
-		if problem != "" {
-			n.add("The path " + path + " " + problem + " and is left out.")
+		match, ok := pathMatch(path)
+		if !ok {
+			n.add("The path " + path + " is longer than a match may be and is left out.")
 			continue
 		}
 		if strings.Contains(match.Value, "%") {
@@ -154,11 +154,11 @@ const (
 // maxPath bounds a match's value.
 const maxPath = 1024
 
-// pathMatch writes a pattern of routes.yaml, or says why it cannot.
-func pathMatch(pattern string) (m PathMatch, problem string) {
+// pathMatch writes a pattern of routes.yaml; false when it is too long.
+func pathMatch(pattern string) (PathMatch, bool) {
 	segments, err := routes.ParsePattern(pattern)
 	if err != nil {
-		return m, "is none"
+		return PathMatch{}, false
 	}
 	var plain, expression strings.Builder
 	kind, tail := exact, ""
@@ -172,24 +172,19 @@ func pathMatch(pattern string) (m PathMatch, problem string) {
 		case s.Param != "":
 			kind = regular
 			expression.WriteString("/[^/]+")
-		case s.Literal == "." || s.Literal == "..":
-			return m, "has a segment of dots, which gateways resolve,"
 		default:
 			plain.WriteString("/" + encoded(s.Literal))
 			expression.WriteString("/" + regexp.QuoteMeta(encoded(s.Literal)))
 		}
 	}
-	m = PathMatch{Type: kind, Value: plain.String()}
+	m := PathMatch{Type: kind, Value: plain.String()}
 	if kind == regular {
 		m.Value = "^" + expression.String() + tail + "$"
 	}
 	if m.Value == "" {
 		m.Value = "/" // the prefix of everything
 	}
-	if len(m.Value) > maxPath {
-		return m, "is longer than a match may be"
-	}
-	return m, ""
+	return m, len(m.Value) <= maxPath
 }
 
 // encoded writes a segment with the bytes that a match may have, RFC 3986.

@@ -49,6 +49,8 @@ func parseSegment(part string, last bool) (Segment, error) {
 		return Segment{}, fmt.Errorf("** may only be the last segment")
 	case part == "" && !last:
 		return Segment{}, fmt.Errorf("a segment is empty: write one / between segments")
+	case part == "." || part == "..":
+		return Segment{}, fmt.Errorf("clients resolve . and .. before they send a path: write the path that is left")
 	case strings.HasPrefix(part, "{") && strings.HasSuffix(part, "}"):
 		name := part[1 : len(part)-1]
 		if !isName(name, "_") {

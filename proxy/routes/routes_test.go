@@ -111,6 +111,8 @@ func TestRefusals(t *testing.T) {
 		{"no match", route("backends: { monolith: 100% }"), "route r has no match"},
 		{"no path", route("match: { methods: [GET] }"), "route r matches no path"},
 		{"pattern", route("match: { paths: [x] }"), "must start with /"},
+		{"dot", route("match: { paths: [/a/./b] }"), "clients resolve . and .. before they send a path"},
+		{"dots", route("match: { paths: [/a/..] }"), "clients resolve . and .. before they send a path"},
 		{"tail inside", route("match: { paths: [/a/**/b] }"), "** may only be the last segment"},
 		{"hashOn", route(get + ", hashOn: [cookie:x]"), "it may be header:name, path:name, query:name and client-ip"},
 		{"hashOn parameter", route(get + ", hashOn: [path:flight_id]"), "none of its paths has {flight_id}"},
