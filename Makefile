@@ -1,7 +1,7 @@
 # Everything that one does here. `make` alone prints the targets.
 SHELL := /usr/bin/env bash
 .DEFAULT_GOAL := help
-.PHONY: help install run build test test-race lint fmt bench bench-proxy chaos mutants e2e playbooks up down logs migrate add-migration add-module clean
+.PHONY: help install run build test test-race lint fmt bench bench-compare bench-proxy chaos mutants e2e playbooks up down logs migrate add-migration add-module release clean
 
 local := deploy/local
 PKG ?= ./...
@@ -37,6 +37,9 @@ fmt: ## format the sources
 bench: install ## measure what is promised as ratios (one: BENCH=Hold)
 	go test -run '^$$' -bench '$(BENCH)' -p 1 -timeout 60m ./deploy/bench/...
 
+bench-compare: ## run benchmarks of another revision and of this tree in turns: BASE=HEAD~1 BENCH=Hold TURNS=6
+	@BASE=$(BASE) BENCH='$(filter-out .,$(BENCH))' TURNS=$(TURNS) $(local)/bench-compare.sh
+
 bench-proxy: ## CPU per proxied request beside nginx, HAProxy, Caddy and ReverseProxy (ARGS: such as -rounds 5 -only Banyan,Caddy)
 	@deploy/bench/proxyhop/run.sh $(ARGS)
 
@@ -69,6 +72,9 @@ add-migration: ## begin a migration: CONTEXT=flights NAME=add_gate
 
 add-module: ## make a new context that builds and passes its tests: NAME=loyalty
 	@$(local)/add-module.sh "$(NAME)"
+
+release: ## archives of the programs in dist/, with checksums (PLATFORMS: such as "linux/amd64 darwin/arm64")
+	@PLATFORMS='$(PLATFORMS)' $(local)/release.sh
 
 clean: ## remove what was built, but no data
 	rm -rf bin .tools

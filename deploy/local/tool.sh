@@ -7,7 +7,8 @@ set -euo pipefail
 case ${1:-} in
 gotestsum) module=gotest.tools/gotestsum version=v1.13.0 ;;
 golangci-lint) module=github.com/golangci/golangci-lint/v2/cmd/golangci-lint version=v2.6.2 ;;
-*) fail "usage: tool.sh gotestsum|golangci-lint" ;;
+benchstat) module=golang.org/x/perf/cmd/benchstat version=v0.0.0-20260908200009-22c9c6c9d4da ;;
+*) fail "usage: tool.sh gotestsum|golangci-lint|benchstat" ;;
 esac
 # Of the same Go as the sources: a linter built with an older one refuses them.
 dir=$ROOT/.tools/$1-$version-$(go env GOVERSION)
