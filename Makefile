@@ -77,4 +77,4 @@ release: ## archives of the programs in dist/, with checksums (PLATFORMS: such a
 	@PLATFORMS='$(PLATFORMS)' $(local)/release.sh
 
 clean: ## remove what was built, but no data
-	rm -rf bin .tools
+	rm -rf bin dist .tools

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # release.sh: builds the programs for each of PLATFORMS into dist/, an archive each, with
 # their checksums. The same commit makes the same bytes wherever it is built with the same
-# Go. What is not committed is not released.
+# Go, tar and gzip. What is not committed is not released.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 cd "$ROOT"
